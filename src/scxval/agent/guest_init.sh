@@ -1,0 +1,27 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The guest's process 1 after the initramfs: the file systems a job needs, the agent, power off.
+# There is no udev and no service manager: nothing runs here that is not part of the job.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev 2>/dev/null
+mkdir -p /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts
+mount -t tmpfs tmpfs /dev/shm
+# bpftrace writes its output through /dev/fd, which only udev or an init would make.
+ln -sfn /proc/self/fd /dev/fd
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /tmp
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t bpf bpf /sys/fs/bpf
+mount -t debugfs debugfs /sys/kernel/debug
+mount -t tracefs tracefs /sys/kernel/tracing
+mkdir -p /run/scxval/raw
+ip link set lo up 2>/dev/null
+cd /run/scxval || exit 1
+PYTHONPATH=/job/in python3 -B -m scxval.agent /job/in /job/out /run/scxval/raw >/job/out/agent.log 2>&1
+sync
+# A clean end without an init system.
+echo o >/proc/sysrq-trigger
+sleep 60

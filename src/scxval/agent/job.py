@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: MIT
+"""One job, start to end: isolation, scheduler, tracer, workload, and back, every wait with a limit.
+
+Order matters: the scheduler is attached before any tracer, because a tracer's programs on sched_ext
+kfuncs can make struct_ops refuse to attach. A run whose scheduler was not the same enabled instance
+before and after the workload never counts as that scheduler's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from scxval.agent.clocks import Marks
+from scxval.agent.procs import Child, first_line, wait_until
+from scxval.agent.scx import ScxState, read_events, read_state
+
+
+class Stop(Exception):
+    """The job cannot go on: an outcome, a reason a person can act on, the log that shows it."""
+
+    def __init__(self, outcome: str, reason: str, log: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+        self.log = log
+
+
+class Job:
+    """Runs one job.json; `result` is filled as it goes and is what the host reads."""
+
+    def __init__(self, spec: dict[str, Any], inputs: Path, out: Path, raw: Path) -> None:
+        self.spec = spec
+        self.inputs = inputs
+        self.out = out
+        self.raw = raw
+        self.marks = Marks(out / "agent.jsonl")
+        self.scheduler: Child | None = None
+        self.tracer: Child | None = None
+        self.workload: Child | None = None
+        self.enabled: ScxState | None = None
+        self.result: dict[str, Any] = {
+            "outcome": "ok",
+            "reason": "",
+            "log": "",
+            "scheduler": {"before": None, "after": None},
+            "tracer": {"ready": False, "lost": None},
+        }
+
+    def run(self) -> dict[str, Any]:
+        """Do the job and undo it; the result says how it ended."""
+        self.marks.take("job-start")
+        self.result["guest"] = guest_facts()
+        try:
+            self.start_scheduler()
+            self.start_tracer()
+            self.run_workload()
+        except Stop as stop:
+            self.fail(stop)
+        finally:
+            self.wind_down()
+        self.marks.take("job-end")
+        self.result["marks"] = self.marks.taken
+        return self.result
+
+    def fail(self, stop: Stop) -> None:
+        """Keep the first trouble: what follows is usually its consequence."""
+        if self.result["outcome"] == "ok":
+            self.result.update(outcome=stop.outcome, reason=stop.reason, log=stop.log)
+
+    def path(self, text: str) -> str:
+        """Put the guest's folders into an argument."""
+        return text.replace("{in}", str(self.inputs)).replace("{raw}", str(self.raw))
+
+    # -- scheduler
+
+    def start_scheduler(self) -> None:
+        """Start the scheduler and wait until the kernel says that it is enabled."""
+        spec = self.spec["scheduler"]
+        before = read_state()
+        if spec is None:
+            self.result["scheduler"]["before"] = before.as_dict()
+            return
+        self.marks.take("scheduler-start")
+        argv = [self.path(arg) for arg in spec["argv"]]
+        self.scheduler = child = Child(argv, self.out / "scheduler.log")
+        limit_s = self.spec["limits"]["attach_s"]
+        wait_until(
+            lambda: read_state().runs(spec["ops"], before.enable_seq)
+            or child.exit_code is not None,
+            limit_s,
+        )
+        state = read_state()
+        self.result["scheduler"]["before"] = state.as_dict()
+        if child.exit_code is not None:
+            raise Stop(
+                "scheduler_rejected",
+                f"{Path(argv[0]).name} ended with exit code {child.exit_code} before it was enabled; "
+                "its log and dmesg.log say why",
+                "scheduler.log",
+            )
+        if not state.runs(spec["ops"], before.enable_seq):
+            raise Stop(
+                "scheduler_rejected",
+                f"sched_ext is {state.state} with ops {state.ops!r} after {limit_s} s; "
+                f"expected enabled with ops {spec['ops']!r}",
+                "scheduler.log",
+            )
+        self.enabled = state
+        self.marks.take("scheduler-enabled")
+
+    def check_scheduler(self) -> None:
+        """The same instance must still be enabled once the workload has ended."""
+        after = read_state()
+        self.result["scheduler"]["after"] = after.as_dict()
+        if self.scheduler is None or self.enabled is None:
+            if after.state == "enabled":
+                raise Stop(
+                    "scheduler_rejected",
+                    f"the kernel's own scheduler was asked for, but {after.ops!r} is enabled",
+                    "dmesg.log",
+                )
+            return
+        child = self.scheduler
+        same = after.state == "enabled" and (after.ops, after.enable_seq, after.nr_rejected) == (
+            self.enabled.ops,
+            self.enabled.enable_seq,
+            self.enabled.nr_rejected,
+        )
+        if same and child.exit_code is None:
+            return
+        ended = "still runs" if child.exit_code is None else f"ended with {child.exit_code}"
+        raise Stop(
+            "scheduler_ejected",
+            f"sched_ext is {after.state} with ops {after.ops!r} after the workload (was "
+            f"{self.enabled.ops!r}); the scheduler's process {ended}",
+            "scheduler.log",
+        )
+
+    # -- tracer
+
+    def start_tracer(self) -> None:
+        """Start the tracer and wait for its own sign that it is ready."""
+        spec = self.spec["tracer"]
+        if spec is None:
+            return
+        self.marks.take("tracer-start")
+        argv = [self.path(arg) for arg in spec["argv"]]
+        cpus = self.spec["isolation"]["tracer_cpus"]
+        self.tracer = child = Child(argv, self.out / "tracer.log", spec["env"], cpus)
+        sign = Path(self.path(spec["ready_file"]))
+        pattern = re.compile(spec["ready_pattern"].encode(), re.MULTILINE)
+        limit_s = self.spec["limits"]["ready_s"]
+
+        def ready() -> bool:
+            return sign.exists() and pattern.search(sign.read_bytes()[: 1 << 20]) is not None
+
+        wait_until(lambda: ready() or child.exit_code is not None, limit_s)
+        if child.exit_code is not None:
+            raise Stop(
+                "tracer_failed",
+                f"{argv[0]} ended with exit code {child.exit_code} before it was ready",
+                "tracer.log",
+            )
+        if not ready():
+            raise Stop("tracer_failed", f"{argv[0]} was not ready after {limit_s} s", "tracer.log")
+        self.result["tracer"]["ready"] = True
+        self.marks.take("tracer-ready")
+
+    def stop_tracer(self) -> None:
+        """One signal; the tracer must have been alive until then and must end cleanly."""
+        spec = self.spec["tracer"]
+        if self.tracer is None:
+            return
+        died = self.tracer.exit_code
+        code = self.tracer.stop(
+            signal.Signals[spec["stop_signal"]], self.spec["limits"]["stop_s"]
+        )
+        self.marks.take("tracer-end")
+        self.result["tracer"]["lost"] = self.lost_events()
+        if died is not None:
+            raise Stop(
+                "tracer_failed",
+                f"{self.tracer.argv[0]} died with exit code {died} while the workload ran",
+                "tracer.log",
+            )
+        if code != 0:
+            raise Stop(
+                "tracer_failed",
+                f"{self.tracer.argv[0]} ended with exit code {code} after {spec['stop_signal']}",
+                "tracer.log",
+            )
+
+    def lost_events(self) -> int:
+        """Sum of what the tracer itself says it lost, in its log and its outputs."""
+        spec = self.spec["tracer"]
+        pattern = re.compile(spec["lost_pattern"].encode(), re.MULTILINE)
+        files = [self.out / "tracer.log", *(Path(self.path(name)) for name in spec["outputs"])]
+        total = 0
+        for file in files:
+            if file.exists():
+                with file.open("rb") as lines:
+                    total += sum(int(m[1]) for line in lines for m in pattern.finditer(line))
+        return total
+
+    # -- workload
+
+    def run_workload(self) -> None:
+        """Run the workload between two marks: the window of everything measured."""
+        spec = self.spec["workload"]
+        argv = [self.path(arg) for arg in spec["argv"]]
+        # rt-app does not make its log folder.
+        (self.raw / "workload").mkdir(exist_ok=True)
+        limit_s = self.spec["limits"]["workload_s"]
+        start_ns = self.marks.take("work-start")
+        self.workload = child = Child(
+            argv, self.out / "workload.log", cpus=self.spec["isolation"]["workload_cpus"]
+        )
+        code = child.wait(limit_s)
+        self.result["window_ns"] = [start_ns, self.marks.take("work-end")]
+        if code is None:
+            child.stop(signal.SIGKILL, self.spec["limits"]["stop_s"])
+            raise Stop(
+                "timeout", f"the workload had not ended after {limit_s} s", "workload.log"
+            )
+        if code != 0:
+            raise Stop(
+                "workload_failed", f"{argv[0]} ended with exit code {code}", "workload.log"
+            )
+
+    # -- the way back
+
+    def wind_down(self) -> None:
+        """Stop tracer and scheduler, save what the kernel says, copy everything out."""
+        for step in (self.stop_tracer, self.check_scheduler_if_worked):
+            try:
+                step()
+            except Stop as stop:
+                # A lost scheduler outranks what the workload or the tracer made of it.
+                if stop.outcome == "scheduler_ejected":
+                    self.result["outcome"] = "ok"
+                self.fail(stop)
+        (self.out / "scx_events.txt").write_text(read_events() + "\n", encoding="utf-8")
+        if self.scheduler is not None:
+            self.scheduler.stop(signal.SIGINT, self.spec["limits"]["stop_s"])
+            self.marks.take("scheduler-end")
+        dmesg = subprocess.run(["dmesg"], capture_output=True, check=False)
+        (self.out / "dmesg.log").write_bytes(dmesg.stdout)
+        copy_tree(self.raw, self.out)
+        self.result["exit_codes"] = {
+            name: child.exit_code if child else None
+            for name, child in (
+                ("workload", self.workload),
+                ("scheduler", self.scheduler),
+                ("tracer", self.tracer),
+            )
+        }
+        self.result["versions"] = {
+            name: first_line([self.path(arg) for arg in argv])
+            for name, argv in self.spec["versions"].items()
+        }
+
+    def check_scheduler_if_worked(self) -> None:
+        """Only a workload that was started can tell whether the scheduler lasted."""
+        if self.workload is not None:
+            self.check_scheduler()
+
+
+def guest_facts() -> dict[str, Any]:
+    """What the guest is, for the provenance record."""
+    sys_cpu = Path("/sys/devices/system")
+    uname = os.uname()
+    return {
+        "kernel": f"{uname.release} {uname.version} {uname.machine}",
+        "release": uname.release,
+        "cmdline": _read("/proc/cmdline"),
+        "cpus_online": _read(sys_cpu / "cpu/online"),
+        "cpus_isolated": _read(sys_cpu / "cpu/isolated"),
+        "clocksource": _read(sys_cpu / "clocksource/clocksource0/current_clocksource"),
+        "mem_total_kib": int(_read("/proc/meminfo").split()[1]),
+        "build_id": build_id(Path("/sys/kernel/notes").read_bytes()),
+        "uptime_s": float(_read("/proc/uptime").split()[0]),
+    }
+
+
+def build_id(notes: bytes) -> str:
+    """The kernel's GNU build id (an ELF note of type 3, 20 bytes) in hexadecimal, "" without one."""
+    name = notes.find(b"GNU\0")
+    return notes[name + 4 : name + 24].hex() if name >= 0 else ""
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a folder's files into another; shutil would cost an emulated guest 80 ms to import."""
+    for folder, _, names in os.walk(source):
+        to = target / Path(folder).relative_to(source)
+        to.mkdir(exist_ok=True)
+        for name in names:
+            with open(Path(folder, name), "rb") as data, open(to / name, "wb") as out:
+                while chunk := data.read(1 << 20):
+                    out.write(chunk)
+
+
+def _read(path: str | Path) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""Child processes of the job, each with a log, an affinity and a limit on every wait."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+POLL_S = 0.05
+
+
+class Child:
+    """A process in its own group, with stdout and stderr in one log file."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        cpus: Sequence[int] | None = None,
+    ) -> None:
+        self.argv = list(argv)
+        self.log = log
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(env or {})},
+                start_new_session=True,
+                preexec_fn=(lambda: os.sched_setaffinity(0, cpus)) if cpus else None,
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code (negative: the signal that killed it), None while it runs."""
+        return self.process.poll()
+
+    def wait(self, limit_s: float) -> int | None:
+        """Wait for the end, at most `limit_s`; None when it still runs."""
+        try:
+            return self.process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self, sign: int, limit_s: float) -> int | None:
+        """One signal, then SIGKILL when the limit is over; the exit code."""
+        if self.exit_code is None:
+            self._kill(sign)
+            if self.wait(limit_s) is None:
+                self._kill(signal.SIGKILL)
+                self.wait(limit_s)
+        return self.exit_code
+
+    def _kill(self, sign: int) -> None:
+        try:
+            os.killpg(self.process.pid, sign)
+        except ProcessLookupError:
+            pass
+
+
+def wait_until(condition: Callable[[], bool], limit_s: float) -> bool:
+    """Poll a condition until it holds or the limit is over."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(POLL_S)
+    return condition()
+
+
+def first_line(argv: Sequence[str], limit_s: float = 30.0) -> str:
+    """The first line a command prints, for version records; "" when it cannot be had."""
+    try:
+        done = subprocess.run(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=limit_s,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
+    return lines[0] if lines else ""

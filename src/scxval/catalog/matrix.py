@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""The matrix: which cells a configuration asks for, and which of them cannot exist, with the reason.
+
+One function decides (`why_not`); everything it excludes is listed in the plan and in the report.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scxval.catalog.config import Config
+from scxval.catalog.load import Catalog
+from scxval.catalog.model import AXES, Cell, Excluded
+from scxval.catalog.outcomes import Outcome
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the planner may know of this host: free memory and which accelerators booted a guest.
+
+    An accelerator that is not in `accelerators` has not been tried yet.
+    """
+
+    memory_mib: int
+    accelerators: Mapping[str, bool]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cells to run, cells that cannot exist, and the aliases (auto4) not resolved yet."""
+
+    cells: list[Cell]
+    excluded: list[Excluded]
+    unresolved: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """results/plan.json (docs/contracts.md)."""
+        return {
+            "cells": [cell.path for cell in self.cells],
+            "excluded": [
+                {"cell": e.cell.path, "outcome": str(e.outcome), "reason": e.reason}
+                for e in self.excluded
+            ],
+        }
+
+
+def this_host(accelerators: Path) -> Host:
+    """This host's memory, and what the probe found (resources/probe/accelerator.json, if it ran)."""
+    memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    if not accelerators.exists():
+        return Host(memory_mib, {})
+    record = json.loads(accelerators.read_text(encoding="utf-8"))
+    return Host(memory_mib, {name: bool(entry["works"]) for name, entry in record.items()})
+
+
+def plan(config: Config, host: Host) -> Plan:
+    """Expand the axes, union the baseline in, and take out what cannot exist.
+
+    The baseline scheduler is always there, so that a narrowed run still has something to be
+    compared with.
+    """
+    catalog = config.catalog
+    axes = {axis: list(values) for axis, values in config.axes.items()}
+    if config.baseline not in axes["scheduler"]:
+        axes["scheduler"].insert(0, config.baseline)
+    machines, unresolved = resolve_machines(axes["machine"], catalog, host)
+    axes["machine"] = machines
+    cells: list[Cell] = []
+    excluded: list[Excluded] = []
+    for point in itertools.product(*(axes[axis] for axis in AXES)):
+        for rep in range(config.reps):
+            cell = Cell(*point, rep=rep)
+            refusal = why_not(cell, catalog, host)
+            if refusal is None:
+                cells.append(cell)
+            else:
+                excluded.append(refusal)
+    return Plan(cells, excluded, unresolved)
+
+
+def resolve_machines(
+    names: list[str], catalog: Catalog, host: Host
+) -> tuple[list[str], list[str]]:
+    """Replace an alias by its first machine whose accelerator has booted a guest.
+
+    Returns the machines and the aliases that cannot be decided before the probe has run.
+    """
+    resolved: list[str] = []
+    unresolved: list[str] = []
+    for name in names:
+        if name in catalog.machines:
+            resolved.append(name)
+            continue
+        for candidate in catalog.aliases[name]:
+            verdict = host.accelerators.get(catalog.machines[candidate].accelerator)
+            if verdict is None:
+                unresolved.append(name)
+                break
+            if verdict:
+                resolved.append(candidate)
+                break
+        else:
+            # None of them boots: keep the last, so that the report says why.
+            resolved.append(catalog.aliases[name][-1])
+    return list(dict.fromkeys(resolved)), unresolved
+
+
+def why_not(cell: Cell, catalog: Catalog, host: Host) -> Excluded | None:
+    """The one place that decides that a cell cannot exist; None when it can be run."""
+    scheduler = catalog.schedulers[cell.scheduler]
+    isolation = catalog.isolations[cell.isolation]
+    machine = catalog.machines[cell.machine]
+    if isolation.tracer_cpus >= machine.vcpus:
+        return Excluded(
+            cell,
+            Outcome.INFEASIBLE,
+            f"isolation {isolation.name} keeps {isolation.tracer_cpus} CPU(s) for the tracer and "
+            f"machine {machine.name} has {machine.vcpus}: none is left for the workload",
+        )
+    if machine.vcpus < scheduler.min_vcpus:
+        return Excluded(
+            cell,
+            Outcome.UNSUPPORTED,
+            f"{scheduler.name} needs at least {scheduler.min_vcpus} CPUs, "
+            f"machine {machine.name} has {machine.vcpus}",
+        )
+    if machine.memory_mib > host.memory_mib:
+        return Excluded(
+            cell,
+            Outcome.INFEASIBLE,
+            f"machine {machine.name} needs {machine.memory_mib} MiB of memory, "
+            f"this host has {host.memory_mib} MiB",
+        )
+    if host.accelerators.get(machine.accelerator) is False:
+        return Excluded(
+            cell,
+            Outcome.UNSUPPORTED,
+            f"accelerator {machine.accelerator} did not boot a guest on this host "
+            "(see resources/probe/accelerator.json)",
+        )
+    return None

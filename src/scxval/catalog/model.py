@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""The records of the catalogue and the cell: one point of scheduler x workload x tracer x ..."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from scxval.catalog.outcomes import Outcome
+
+AXES = ("scheduler", "workload", "tracer", "isolation", "machine")
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """A scheduler: the kernel's own (`kernel`), one of its tree's tools, or one from a crate.
+
+    `ops` is a regular expression that the whole of /sys/kernel/sched_ext/root/ops must match.
+    """
+
+    name: str
+    source: Literal["kernel", "tree", "crate"]
+    about: str
+    binary: str = ""
+    ops: str = ""
+    args: tuple[str, ...] = ()
+    min_vcpus: int = 1
+    crate_version: str = ""
+
+    @property
+    def is_sched_ext(self) -> bool:
+        """True unless this is the kernel's built-in scheduler."""
+        return self.source != "kernel"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A workload with the question it asks: an rt-app file, or a command run in the guest."""
+
+    name: str
+    kind: Literal["rt-app", "command"]
+    about: str
+    file: Path | None = None
+    argv: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tracer:
+    """A tracer: `module` names the folder under scxval.tracers, or "" for no tracer."""
+
+    name: str
+    module: str
+    about: str
+    options: dict[str, int | str | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """How the tracer is kept off the workload's CPUs: `tracer_cpus` CPUs at the end, or none."""
+
+    name: str
+    kind: Literal["none", "taskset"]
+    about: str
+    tracer_cpus: int = 0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A virtual machine. `cmdline` is added to the kernel's command line."""
+
+    name: str
+    accelerator: Literal["kvm", "tcg"]
+    about: str
+    vcpus: int
+    memory_mib: int
+    cmdline: str = ""
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One point of the matrix; its path holds every axis value."""
+
+    scheduler: str
+    workload: str
+    tracer: str
+    isolation: str
+    machine: str
+    rep: int
+
+    @property
+    def path(self) -> str:
+        """scheduler/workload/tracer/isolation/machine/rep<k>, as under results/runs/."""
+        return "/".join([*self.group, f"rep{self.rep}"])
+
+    @property
+    def group(self) -> tuple[str, str, str, str, str]:
+        """The cell without its repetition: what repetitions are grouped by."""
+        return (self.scheduler, self.workload, self.tracer, self.isolation, self.machine)
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """A cell that cannot exist, decided before anything ran, and why."""
+
+    cell: Cell
+    outcome: Outcome
+    reason: str
+
+
+def cell_from_path(path: str) -> Cell:
+    """Read a cell back from `Cell.path`, leading folders such as results/runs/ allowed.
+
+    Raises ValueError when the last six components are not a cell.
+    """
+    parts = path.strip("/").split("/")[-6:]
+    if len(parts) != 6 or not parts[5].startswith("rep") or not parts[5][3:].isdigit():
+        raise ValueError(
+            f"not a cell: {path!r}; expected scheduler/workload/tracer/isolation/machine/rep<k>"
+        )
+    return Cell(parts[0], parts[1], parts[2], parts[3], parts[4], int(parts[5][3:]))

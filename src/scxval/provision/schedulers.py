@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""Builds sched_ext schedulers inside the build root: from the kernel's tree, and from crates.
+
+The build root's own compiler, clang and cargo are used, never the host's. The tree's Makefile is used
+as it is: built by hand, without its flags, scx_qmap is refused by the verifier.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import shutil
+import tempfile
+from pathlib import Path
+
+from scxval.provision.lock import check_lock, format_lock
+from scxval.provision.mmdebstrap import enter, run_script
+from scxval.provision.settings import (
+    Settings,
+    ca_bundle_path,
+    settings_argument,
+    settings_from,
+)
+from scxval.vm.provenance import sha256
+
+# Only what tools/sched_ext and the bpftool and libbpf that it builds need.
+TREE_PARTS = ("tools", "scripts", "include", "kernel/sched", "kernel/bpf")
+
+TREE_BUILD = """
+cd /build
+dpkg-deb --fsys-tarfile source.deb | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' >source.tar.xz
+top=$(basename "$(dpkg-deb --fsys-tarfile source.deb | tar -t --wildcards './usr/src/*.tar.xz')" .tar.xz)
+tar -xJf source.tar.xz {parts}
+cd "$top"
+cd tools/sched_ext
+make -j"$(nproc)" VMLINUX_BTF=/build/vmlinux {targets}
+mkdir /build/out
+cd build/bin
+cp {targets} /build/out/
+"""
+
+CRATE_BUILD = """
+export HOME=/build CARGO_HOME=/build/cargo CARGO_TARGET_DIR=/build/target
+{environment}
+cargo install --locked --root /build/out --version '={version}' {crate}
+cp /build/cargo/registry/cache/*/{crate}-{version}.crate /build/out/{crate}.crate
+"""
+
+
+def build_tree(
+    settings: Settings, root: Path, kernel: Path, names: list[str], output: Path
+) -> None:
+    """Build schedulers of the kernel's tools/sched_ext, for the BTF of the guest's own kernel."""
+    work = _work_folder()
+    parts = " ".join(f'"$top/{part}"' for part in TREE_PARTS)
+    script = TREE_BUILD.format(parts=parts, targets=" ".join(names))
+    hooks = [
+        'mkdir -p "$1/build"',
+        f"upload {shlex.quote(str((kernel / 'source.deb').resolve()))} /build/source.deb",
+        f"upload {shlex.quote(str((kernel / 'vmlinux').resolve()))} /build/vmlinux",
+        *run_script(script),
+        f"copy-out /build/out {shlex.quote(str(work))}",
+    ]
+    enter(settings, root, hooks)
+    output.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        shutil.move(work / "out" / name, output / name)
+    shutil.rmtree(work)
+
+
+def build_crate(
+    settings: Settings,
+    root: Path,
+    crate: tuple[str, str],
+    output: Path,
+    locks: tuple[Path, Path],
+) -> None:
+    """Build one crate (name, version) with its own Cargo.lock; `locks` are (written, committed)."""
+    name, version = crate
+    work = _work_folder()
+    hooks = [
+        'mkdir -p "$1/build"',
+        *_network_hooks(settings),
+        *run_script(
+            CRATE_BUILD.format(crate=name, version=version, environment=_cargo_environment(settings))
+        ),
+        f"copy-out /build/out {shlex.quote(str(work))}",
+    ]
+    enter(settings, root, hooks)
+    out = work / "out"
+    lock = format_lock([(name, version, sha256(out / f"{name}.crate"))], "crate")
+    check_lock(lock, locks[1], settings.lock)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(out / "bin" / name, output)
+    locks[0].write_text(lock, encoding="utf-8")
+    shutil.rmtree(work)
+
+
+def _work_folder() -> Path:
+    work = Path(tempfile.mkdtemp(prefix="scxval-build-"))
+    work.chmod(0o755)
+    return work
+
+
+def _network_hooks(settings: Settings) -> list[str]:
+    """What cargo needs to reach its registry from inside the root."""
+    hooks = ["upload /etc/resolv.conf /etc/resolv.conf"]
+    bundle = ca_bundle_path(settings)
+    if bundle is not None:
+        hooks.append(f"upload {shlex.quote(str(bundle.resolve()))} /build/ca.crt")
+    return hooks
+
+
+def _cargo_environment(settings: Settings) -> str:
+    lines = []
+    if settings.ca_bundle:
+        lines.append("export SSL_CERT_FILE=/build/ca.crt CARGO_HTTP_CAINFO=/build/ca.crt")
+    if settings.proxy:
+        proxy = shlex.quote(settings.proxy)
+        lines.append(f"export http_proxy={proxy} https_proxy={proxy}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Command line of the scheduler rules."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    settings_argument(parser)
+    parser.add_argument("--root", type=Path, required=True, help="the build root's tarball")
+    sub = parser.add_subparsers(dest="source", required=True)
+    tree = sub.add_parser("tree")
+    tree.add_argument("--kernel", type=Path, required=True, help="folder with vmlinux, source.deb")
+    tree.add_argument("--names", nargs="+", required=True)
+    tree.add_argument("--output", type=Path, required=True, help="folder for the binaries")
+    crate = sub.add_parser("crate")
+    crate.add_argument("--name", required=True)
+    crate.add_argument("--crate-version", required=True)
+    crate.add_argument("--output", type=Path, required=True, help="the binary")
+    crate.add_argument("--used", type=Path, required=True, help="the lock to write")
+    crate.add_argument("--lock", type=Path, required=True, help="the committed lock")
+    args = parser.parse_args()
+    settings = settings_from(args.settings)
+    if args.source == "tree":
+        build_tree(settings, args.root, args.kernel, args.names, args.output)
+    else:
+        build_crate(
+            settings,
+            args.root,
+            (args.name, args.crate_version),
+            args.output,
+            (args.used, args.lock),
+        )
+
+
+if __name__ == "__main__":
+    main()

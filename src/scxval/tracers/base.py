@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""What every tracer module provides, as records: how the in-guest agent runs it, without knowing it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class TracerCommand:
+    """How to run a tracer in the guest.
+
+    `argv`, `ready_file` and `outputs` may use {in} (files of the job, read-only) and {raw} (a memory
+    file system whose contents are copied out at the end). The tracer is ready once `ready_pattern` (a
+    regular expression) is found in `ready_file`; it is stopped by one `stop_signal`. `lost_pattern`
+    has one group, a number of lost events, and is searched for in the tracer's log and outputs.
+    """
+
+    argv: list[str]
+    ready_file: str
+    ready_pattern: str
+    outputs: list[str]
+    version_argv: list[str]
+    lost_pattern: str
+    files: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+    stop_signal: str = "SIGINT"

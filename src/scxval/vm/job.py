@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""Builds the job that the in-guest agent runs for a cell: commands, limits, CPUs and files, as data.
+
+Everything that changes a measurement is in here, so its digest decides whether a cell is run again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from scxval.catalog.config import Config, Limits
+from scxval.catalog.model import Cell, Isolation, Machine, Scheduler, Tracer, Workload
+from scxval.tracers.base import TracerCommand
+
+
+@dataclass(frozen=True)
+class JobFiles:
+    """A job.json and what lies beside it: texts to write and host files to copy, by name."""
+
+    spec: dict[str, Any]
+    texts: dict[str, str]
+    copies: dict[str, Path]
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """A cell with the records its names stand for: all of the configuration that decides its run.
+
+    Snakemake holds it as one parameter, so that a cell is run again exactly when it changes.
+    """
+
+    cell: Cell
+    scheduler: Scheduler
+    workload: Workload
+    tracer: Tracer
+    isolation: Isolation
+    machine: Machine
+    limits: Limits
+    lost_events_allowed: int
+
+    def to_json(self) -> str:
+        """One line, the same for the same spec; the workload's file goes by name, its content is an input."""
+        record = asdict(self)
+        file = self.workload.file
+        record["workload"]["file"] = file.name if file else None
+        return json.dumps(record, sort_keys=True)
+
+
+def cell_spec(cell: Cell, config: Config) -> CellSpec:
+    """Look a cell's names up in the catalogue."""
+    catalog = config.catalog
+    return CellSpec(
+        cell=cell,
+        scheduler=catalog.schedulers[cell.scheduler],
+        workload=catalog.workloads[cell.workload],
+        tracer=catalog.tracers[cell.tracer],
+        isolation=catalog.isolations[cell.isolation],
+        machine=catalog.machines[cell.machine],
+        limits=config.limits,
+        lost_events_allowed=config.lost_events_allowed,
+    )
+
+
+def spec_from_json(text: str, workload_file: Path | None) -> CellSpec:
+    """Read a spec back; `workload_file` is where the workload's file lies here."""
+    data = json.loads(text)
+    for key in ("scheduler", "workload"):
+        tuples = {k: tuple(v) for k, v in data[key].items() if isinstance(v, list)}
+        data[key] = {**data[key], **tuples}
+    return CellSpec(
+        cell=Cell(**data["cell"]),
+        scheduler=Scheduler(**data["scheduler"]),
+        workload=Workload(**{**data["workload"], "file": workload_file}),
+        tracer=Tracer(**data["tracer"]),
+        isolation=Isolation(**data["isolation"]),
+        machine=Machine(**data["machine"]),
+        limits=Limits(**data["limits"]),
+        lost_events_allowed=data["lost_events_allowed"],
+    )
+
+
+def build_job(
+    spec: CellSpec, functions: frozenset[str], scheduler_binary: Path | None
+) -> JobFiles:
+    """The job of a cell.
+
+    `functions` are the guest kernel's function names, from its own BTF; a tracer picks its probes by
+    them. `scheduler_binary` is None for the kernel's own scheduler.
+    """
+    tracer = tracer_command(spec.tracer, functions)
+    texts: dict[str, str] = dict(tracer.files) if tracer else {}
+    copies: dict[str, Path] = {}
+    if scheduler_binary is not None:
+        copies[spec.scheduler.binary] = scheduler_binary
+    if spec.workload.file is not None:
+        copies["workload.json"] = spec.workload.file
+    job = {
+        "cell": asdict(spec.cell),
+        "limits": asdict(spec.limits),
+        "isolation": cpu_split(spec.isolation, spec.machine.vcpus),
+        "scheduler": scheduler_spec(spec.scheduler),
+        "tracer": tracer_spec(tracer),
+        "workload": {"argv": workload_argv(spec.workload)},
+        "versions": version_commands(spec.scheduler, spec.workload, tracer),
+    }
+    return JobFiles(job, texts, copies)
+
+
+def tracer_command(tracer: Tracer, functions: frozenset[str]) -> TracerCommand | None:
+    """Ask the tracer's own module how it is run; None for no tracer."""
+    if not tracer.module:
+        return None
+    module = import_module(f"scxval.tracers.{tracer.module}")
+    command: TracerCommand = module.command(tracer.options, functions)
+    return command
+
+
+def cpu_split(isolation: Isolation, vcpus: int) -> dict[str, list[int] | None]:
+    """Which CPUs the tracer and the workload are bound to; None for no binding."""
+    if isolation.kind == "none":
+        return {"tracer_cpus": None, "workload_cpus": None}
+    first = vcpus - isolation.tracer_cpus
+    return {"tracer_cpus": list(range(first, vcpus)), "workload_cpus": list(range(first))}
+
+
+def scheduler_spec(scheduler: Scheduler) -> dict[str, Any] | None:
+    """The scheduler's part of the job; None for the kernel's own."""
+    if not scheduler.is_sched_ext:
+        return None
+    return {"argv": [f"{{in}}/{scheduler.binary}", *scheduler.args], "ops": scheduler.ops}
+
+
+def tracer_spec(command: TracerCommand | None) -> dict[str, Any] | None:
+    """The tracer's part of the job: everything but the files, which are written beside it."""
+    if command is None:
+        return None
+    spec = asdict(command)
+    del spec["files"], spec["version_argv"]
+    return spec
+
+
+def workload_argv(workload: Workload) -> list[str]:
+    """The workload's command in the guest."""
+    return ["rt-app", "{in}/workload.json"] if workload.kind == "rt-app" else list(workload.argv)
+
+
+def version_commands(
+    scheduler: Scheduler, workload: Workload, tracer: TracerCommand | None
+) -> dict[str, list[str]]:
+    """Commands whose first line of output is a version worth recording.
+
+    rt-app 1.0 has no version option, so the package's version is asked for.
+    """
+    commands = {"python": ["python3", "--version"]}
+    if workload.kind == "rt-app":
+        commands["rt-app"] = ["dpkg-query", "-W", "-f", "${Version}", "rt-app"]
+    if scheduler.source == "crate":
+        commands["scheduler"] = [f"{{in}}/{scheduler.binary}", "--version"]
+    if tracer is not None:
+        commands["tracer"] = tracer.version_argv
+    return commands
+
+
+def write_job(job: JobFiles, agent: Path, folder: Path) -> None:
+    """Lay a job out: job.json, its files, and the agent as an importable tree."""
+    folder.mkdir(parents=True)
+    (folder / "job.json").write_text(json.dumps(job.spec, indent=1) + "\n", encoding="utf-8")
+    for name, text in job.texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for name, source in job.copies.items():
+        target = folder / name
+        target.write_bytes(source.read_bytes())
+        target.chmod(0o755)
+    package = folder / "scxval"
+    (package / "agent").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    for source in agent_files(agent):
+        (package / "agent" / source.name).write_bytes(source.read_bytes())
+
+
+def agent_files(agent: Path) -> list[Path]:
+    """The agent's source files, in a fixed order."""
+    return sorted([*agent.glob("*.py"), *agent.glob("*.sh")])

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: MIT
+"""Runs one cell: lays out the job, launches the machine, judges how it ended, records everything.
+
+Trouble inside the cell is an outcome in status.json and exit code 0; only a broken harness exits 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scxval import __version__
+from scxval.catalog.config import repository
+from scxval.catalog.model import Machine
+from scxval.errors import HarnessError, ScxvalError
+from scxval.vm.job import (
+    CellSpec,
+    JobFiles,
+    agent_files,
+    build_job,
+    spec_from_json,
+    write_job,
+)
+from scxval.vm.provenance import git_state, host_facts, sha256, tree_sha256, write_json
+from scxval.vm.qemu import VmExit, VmSpec, launch, qemu_argv, qemu_version
+from scxval.vm.verdict import Verdict, judge, tail
+
+
+@dataclass(frozen=True)
+class Guest:
+    """The files that a guest is booted from."""
+
+    kernel: Path
+    initramfs: Path
+    image: Path
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a finished run left behind, before it is judged."""
+
+    vm: VmExit
+    argv: list[str]
+    agent: dict[str, Any] | None
+    marks: list[dict[str, Any]]
+
+
+def run_job(
+    job: JobFiles, machine: Machine, guest: Guest, raw: Path, limits: tuple[int, int]
+) -> Run:
+    """Run a job in a fresh machine; `raw` ends up with all that it wrote. `limits`: boot_s, total_s."""
+    agent = Path(__file__).resolve().parents[1] / "agent"
+    raw.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".job-", dir=raw.parent) as work:
+        inputs = Path(work) / "in"
+        write_job(job, agent, inputs)
+        spec = VmSpec(
+            accelerator=machine.accelerator,
+            vcpus=machine.vcpus,
+            memory_mib=machine.memory_mib,
+            kernel=guest.kernel.resolve(),
+            initramfs=guest.initramfs.resolve(),
+            image=guest.image.resolve(),
+            inputs=inputs,
+            out=raw.resolve(),
+            cmdline=machine.cmdline,
+        )
+        vm = launch(spec, *limits)
+        for name in ("job.json", *job.texts):
+            shutil.copy(inputs / name, raw / name)
+    return Run(vm, qemu_argv(spec), _read_agent(raw), _read_marks(raw))
+
+
+def _read_agent(raw: Path) -> dict[str, Any] | None:
+    path = raw / "agent.json"
+    if not path.exists():
+        return None
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if "agent_error" in result:
+        raise HarnessError(f"the in-guest agent failed:\n{result['agent_error']}")
+    return result
+
+
+def _read_marks(raw: Path) -> list[dict[str, Any]]:
+    """The agent's marks; a guest that died while writing leaves a partial last line."""
+    marks = []
+    try:
+        lines = (raw / "agent.jsonl").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        try:
+            marks.append(json.loads(line))
+        except ValueError:
+            break
+    return marks
+
+
+def run_cell(
+    spec: CellSpec, guest: Guest, functions: Path, scheduler: Path | None, out: Path
+) -> Verdict:
+    """Run a cell and leave status.json, provenance.json and raw/ in `out`.
+
+    `functions` is the probe's list of the guest kernel's functions, `scheduler` the scheduler's binary.
+    Raises HarnessError when nothing can be said about the cell.
+    """
+    names = frozenset(functions.read_text(encoding="utf-8").split())
+    job = build_job(spec, names, scheduler)
+    limits = (spec.limits.boot_s, spec.limits.total_s)
+    raw = out / "raw"
+    shutil.rmtree(raw, ignore_errors=True)
+    host = host_facts()
+    started = time.time()
+    run = run_job(job, spec.machine, guest, raw, limits)
+    verdict = judge_run(run, raw, spec.lost_events_allowed, limits)
+    record = {
+        **provenance(spec, job, run),
+        "started_unix_s": started,
+        "host": host,
+        "digests": digests(guest, spec, scheduler),
+    }
+    write_json(out / "provenance.json", record)
+    write_json(out / "status.json", status(spec, run, verdict, raw))
+    return verdict
+
+
+def judge_run(run: Run, raw: Path, lost_events_allowed: int, limits: tuple[int, int]) -> Verdict:
+    """The verdict on a finished run."""
+    labels = [str(mark["mark"]) for mark in run.marks]
+    console = _text(raw / "console.log")
+    return judge(run.vm, run.agent, console, labels, lost_events_allowed, limits)
+
+
+def provenance(spec: CellSpec, job: JobFiles, run: Run) -> dict[str, Any]:
+    """What ran, as the job and the guest tell it; host and digests are added by the caller."""
+    agent = run.agent or {}
+    scheduler = job.spec["scheduler"]
+    return {
+        "schema": 1,
+        "scxval": {"version": __version__, "git": git_state(repository())},
+        "qemu": {
+            "version": qemu_version(),
+            "accelerator": spec.machine.accelerator,
+            "argv": run.argv,
+        },
+        "guest": agent.get("guest"),
+        "versions": agent.get("versions", {}),
+        "scheduler": {
+            "ops": (agent.get("scheduler", {}).get("before") or {}).get("ops"),
+            "argv": scheduler["argv"] if scheduler else None,
+        },
+        "machine": asdict(spec.machine),
+        "isolation": job.spec["isolation"],
+        "workload": spec.workload.name,
+        # No random choice is made in a real run; the repetition tells runs apart.
+        "seed": None,
+        "clocks": run.marks,
+        "exit_codes": exit_codes(run),
+    }
+
+
+def status(spec: CellSpec, run: Run, verdict: Verdict, raw: Path) -> dict[str, Any]:
+    """The status record of docs/contracts.md."""
+    agent = run.agent or {}
+    seen = agent.get("scheduler", {})
+    return {
+        "schema": 1,
+        "cell": asdict(spec.cell),
+        "outcome": str(verdict.outcome),
+        "reason": verdict.reason,
+        "log": verdict.log,
+        "log_tail": tail(raw / verdict.log) if verdict.log else [],
+        "exit_codes": exit_codes(run),
+        "scheduler": {
+            "expected": spec.scheduler.ops,
+            "before": seen.get("before"),
+            "after": seen.get("after"),
+        },
+        "tracer": agent.get("tracer", {"ready": False, "lost": None}),
+        "window_ns": agent.get("window_ns"),
+        "wall_s": {
+            "total": round(run.vm.total_s, 3),
+            "boot": None if run.vm.boot_s is None else round(run.vm.boot_s, 3),
+            **phases_s(run.marks),
+        },
+        "raw": {
+            str(file.relative_to(raw)): {"bytes": file.stat().st_size, "sha256": sha256(file)}
+            for file in sorted(raw.rglob("*"))
+            if file.is_file()
+        },
+    }
+
+
+def exit_codes(run: Run) -> dict[str, int | None]:
+    """Exit codes of workload, scheduler, tracer and QEMU; null for what never ran or was killed."""
+    codes = (run.agent or {}).get("exit_codes", {})
+    names = ("workload", "scheduler", "tracer")
+    return {**{name: codes.get(name) for name in names}, "qemu": run.vm.exit_code}
+
+
+def phases_s(marks: list[dict[str, Any]]) -> dict[str, float]:
+    """Seconds from each mark to the next one, by the label of the first: `work-start` is the workload."""
+    pairs = zip(marks, marks[1:], strict=False)
+    return {a["mark"]: round((b["mono_ns"] - a["mono_ns"]) / 1e9, 3) for a, b in pairs}
+
+
+def digests(guest: Guest, spec: CellSpec, scheduler: Path | None) -> dict[str, str | None]:
+    """sha256 of everything that the run was made from."""
+    agent = Path(__file__).resolve().parents[1] / "agent"
+    return {
+        "kernel": sha256(guest.kernel),
+        "initramfs": sha256(guest.initramfs),
+        "image": sha256(guest.image),
+        "agent": tree_sha256(agent_files(agent)),
+        "scheduler": sha256(scheduler) if scheduler else None,
+        "workload": sha256(spec.workload.file) if spec.workload.file else None,
+    }
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def guest_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --kernel, --initramfs and --image."""
+    for name in ("kernel", "initramfs", "image"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+
+
+def main() -> int:
+    """Command line of the run rule."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spec", required=True, help="the cell's spec as JSON")
+    guest_arguments(parser)
+    parser.add_argument("--functions", type=Path, required=True, help="the kernel's function names")
+    parser.add_argument("--scheduler", type=Path, nargs="?", help="the scheduler's binary")
+    parser.add_argument("--workload", type=Path, nargs="?", help="the workload's file")
+    parser.add_argument("--output", type=Path, required=True, help="the cell's folder")
+    args = parser.parse_args()
+    spec = spec_from_json(args.spec, args.workload)
+    guest = Guest(args.kernel, args.initramfs, args.image)
+    try:
+        verdict = run_cell(spec, guest, args.functions, args.scheduler, args.output)
+    except (HarnessError, ScxvalError) as error:
+        print(f"{spec.cell.path}: {error}", file=sys.stderr)
+        return 1
+    print(f"{spec.cell.path}: {verdict.outcome} {verdict.reason}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

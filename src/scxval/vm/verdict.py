@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""Decides how a run ended, from what QEMU, the serial console and the agent left behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scxval.catalog.outcomes import Outcome
+from scxval.vm.qemu import VmExit
+
+TAIL_LINES = 20
+PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An outcome, the sentence that explains it, and the log under raw/ that shows it."""
+
+    outcome: Outcome
+    reason: str
+    log: str
+
+
+def judge(
+    vm: VmExit,
+    agent: dict[str, Any] | None,
+    console: str,
+    marks: Sequence[str],
+    lost_events_allowed: int,
+    limits: tuple[int, int],
+) -> Verdict:
+    """The outcome of a run.
+
+    `agent` is agent.json, None when the guest never wrote it; `marks` are the labels that the agent
+    took, in order; `limits` are (boot_s, total_s).
+    """
+    panic = PANIC.search(console)
+    if agent is None and not marks:
+        why = (
+            f"kernel panic before the job began: {panic[1].strip()}"
+            if panic
+            else f"no sign of the job after {limits[0]} s"
+            if vm.timed_out
+            else f"QEMU ended with {vm.exit_code} before the job began"
+        )
+        log = "console.log" if console.strip() else "qemu.log"
+        return Verdict(Outcome.BOOT_FAILED, why, log)
+    if agent is None:
+        where = f"after {marks[-1]}"
+        if panic:
+            return Verdict(Outcome.PANIC, f"kernel panic {where}: {panic[1].strip()}", "console.log")
+        if vm.timed_out:
+            reason = f"the guest was killed after {limits[1]} s; its last sign was {marks[-1]}"
+            return Verdict(Outcome.TIMEOUT, reason, "console.log")
+        reason = f"the guest ended {where} without a result (QEMU ended with {vm.exit_code})"
+        return Verdict(Outcome.PANIC, reason, "console.log")
+    outcome = Outcome(agent["outcome"])
+    lost = agent["tracer"]["lost"]
+    if outcome is Outcome.OK and lost is not None and lost > lost_events_allowed:
+        reason = (
+            f"the tracer lost {lost} events ({lost_events_allowed} allowed); "
+            "give it a larger buffer or a shorter workload"
+        )
+        return Verdict(Outcome.TRACER_LOST_EVENTS, reason, "tracer.log")
+    return Verdict(outcome, agent["reason"], agent["log"])
+
+
+def tail(path: Path) -> list[str]:
+    """The last lines of a log, without terminal colours; [] when there is no such file."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    lines = [ANSI.sub("", line).rstrip() for line in text.splitlines()]
+    return [line for line in lines if line][-TAIL_LINES:]

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+# The checked configuration, the plan made from it, and the input functions of the other files.
+# Needs: config. Makes: names only, no files.
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from scxval.catalog.config import parse_config, repository
+from scxval.catalog.matrix import plan, this_host
+from scxval.catalog.model import AXES, Cell
+from scxval.errors import ScxvalError
+from scxval.vm.job import cell_spec
+
+# `snakemake` may be called by its path, without its environment's bin folder on PATH; the rules call
+# the same environment's python.
+os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+SOURCE = repository() / "src" / "scxval"
+RUN_DIR = "results/runs/{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}"
+RUN_LOG = "{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}.log"
+
+try:
+    CONFIG = parse_config(config, Path.cwd())
+except ScxvalError as error:
+    raise WorkflowError(str(error)) from None
+
+CATALOG = CONFIG.catalog
+PROVISION = json.dumps(CONFIG.provision, sort_keys=True)
+
+
+wildcard_constraints:
+    scheduler="|".join(map(re.escape, CATALOG.schedulers)),
+    workload="|".join(map(re.escape, CATALOG.workloads)),
+    tracer="|".join(map(re.escape, CATALOG.tracers)),
+    isolation="|".join(map(re.escape, CATALOG.isolations)),
+    machine="|".join(map(re.escape, CATALOG.machines)),
+    rep=r"\d+",
+
+
+def sources(*patterns):
+    """Package files as rule inputs: a change of their content reruns, a checkout does not."""
+    return sorted(str(file) for pattern in patterns for file in SOURCE.glob(pattern))
+
+
+def current_plan():
+    """The plan; where it names an alias such as auto4, the probe must have run before."""
+    if set(CONFIG.axes["machine"]) & set(CATALOG.aliases):
+        checkpoints.probe.get()
+    return plan(CONFIG, this_host(Path("resources/probe/accelerator.json")))
+
+
+def planned(name):
+    """One file of every planned cell."""
+    return [f"results/runs/{cell.path}/{name}" for cell in current_plan().cells]
+
+
+def planned_status(wildcards):
+    return planned("status.json")
+
+
+def planned_events(wildcards):
+    return planned("events.parquet")
+
+
+def planned_metrics(wildcards):
+    return planned("metrics.parquet")
+
+
+def plan_json(wildcards):
+    """The plan as a parameter: results/plan.json is written anew when it changes."""
+    return json.dumps(current_plan().as_dict(), sort_keys=True)
+
+
+def cell_of(wildcards):
+    """The cell that a rule's wildcards name."""
+    return Cell(*(getattr(wildcards, axis) for axis in AXES), rep=int(wildcards.rep))
+
+
+def spec_json(wildcards):
+    """All of the configuration that decides a cell's run."""
+    return cell_spec(cell_of(wildcards), CONFIG).to_json()
+
+
+def binary_of(scheduler):
+    """Where a scheduler's binary is built; [] for the kernel's own."""
+    entry = CATALOG.schedulers[scheduler]
+    if not entry.is_sched_ext:
+        return []
+    return f"resources/schedulers/{entry.source}/{entry.binary}"
+
+
+def scheduler_binary(wildcards):
+    return binary_of(wildcards.scheduler)
+
+
+def configured_schedulers():
+    """Binaries of every scheduler that the configuration names."""
+    return [path for name in CONFIG.axes["scheduler"] if (path := binary_of(name))]
+
+
+def workload_file(wildcards):
+    """The workload's file, relative to the working directory where it lies below it."""
+    file = CATALOG.workloads[wildcards.workload].file
+    return os.path.relpath(file) if file else []
+
+
+def tracer_code(wildcards):
+    """How the tracer is run; its converter is not part of a run."""
+    folder = CATALOG.tracers[wildcards.tracer].module
+    if not folder:
+        return []
+    return sources(f"tracers/{folder}/__init__.py", f"tracers/{folder}/probes.py")
+
+
+def machine_vcpus(wildcards):
+    """CPUs to keep free for a cell; clamped to --cores, and never what the guest gets."""
+    return CATALOG.machines[wildcards.machine].vcpus
+
+
+def machine_memory(wildcards):
+    return CATALOG.machines[wildcards.machine].memory_mib
+
+
+def crate_version(wildcards):
+    return CATALOG.schedulers[wildcards.crate].crate_version
+
+
+def tree_names():
+    """Every scheduler of the kernel's tree that the catalogue has: they are built together."""
+    return sorted(s.binary for s in CATALOG.schedulers.values() if s.source == "tree")

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+# What really works here. Needs: the guest's files. Makes: resources/probe/.
+
+
+checkpoint probe:
+    """Prove each accelerator by booting a guest, and list the kernel's functions (usually 30 s)."""
+    input:
+        **GUEST,
+        code=sources("vm/probe.py", "vm/qemu.py", "tracers/btf.py"),
+    output:
+        accelerator="resources/probe/accelerator.json",
+        functions="resources/probe/functions.txt",
+    log:
+        "logs/probe.log",
+    threads: 2
+    resources:
+        vm_slots=1,
+        mem_mb=1024,
+    shell:
+        """
+        python -m scxval.vm.probe \
+            --kernel {input.kernel:q} \
+            --initramfs {input.initramfs:q} \
+            --image {input.image:q} \
+            --output {output.accelerator:q} \
+            --functions {output.functions:q} \
+            >{log:q} 2>&1
+        """

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+# What guests are made of. Needs: a Debian mirror, and the crate registry for crates.
+# Makes: resources/{kernel,guest,buildroot,schedulers}/, each with a lock.txt of exact versions.
+
+GUEST = {
+    "kernel": "resources/kernel/vmlinux",
+    "initramfs": "resources/kernel/initramfs.cpio",
+    "image": "resources/guest/guest.erofs",
+}
+
+
+rule kernel:
+    """Guest kernel with sched_ext and its initramfs, from Debian packages (usually 20 s)."""
+    input:
+        code=sources("provision/kernel.py", "provision/mmdebstrap.py", "provision/settings.py"),
+    output:
+        kernel=GUEST["kernel"],
+        initramfs=GUEST["initramfs"],
+        source="resources/kernel/source.deb",
+        lock="resources/kernel/lock.txt",
+    log:
+        "logs/kernel.log",
+    params:
+        settings=PROVISION,
+        meant="envs/kernel.lock",
+        folder=subpath(output.kernel, parent=True),
+    shell:
+        """
+        python -m scxval.provision.kernel \
+            --settings {params.settings:q} \
+            --output {params.folder:q} \
+            --lock {params.meant:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule guest_image:
+    """Guest root file system with rt-app and the tracers (usually 40 s)."""
+    input:
+        packages="envs/guest.packages",
+        code=sources("provision/image.py", "provision/mmdebstrap.py", "provision/settings.py"),
+    output:
+        image=GUEST["image"],
+        lock="resources/guest/lock.txt",
+    log:
+        "logs/guest_image.log",
+    params:
+        settings=PROVISION,
+        meant="envs/guest.lock",
+    shell:
+        """
+        python -m scxval.provision.image guest \
+            --settings {params.settings:q} \
+            --packages {input.packages:q} \
+            --output {output.image:q} \
+            --used {output.lock:q} \
+            --lock {params.meant:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule build_root:
+    """Root with the compilers that schedulers are built by (usually 60 s)."""
+    input:
+        packages="envs/buildroot.packages",
+        code=sources("provision/image.py", "provision/mmdebstrap.py", "provision/settings.py"),
+    output:
+        root="resources/buildroot/root.tar",
+        lock="resources/buildroot/lock.txt",
+    log:
+        "logs/build_root.log",
+    params:
+        settings=PROVISION,
+        meant="envs/buildroot.lock",
+    shell:
+        """
+        python -m scxval.provision.image build-root \
+            --settings {params.settings:q} \
+            --packages {input.packages:q} \
+            --output {output.root:q} \
+            --used {output.lock:q} \
+            --lock {params.meant:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule tree_schedulers:
+    """The kernel source's own sched_ext schedulers, built for the guest kernel's BTF (usually 50 s)."""
+    input:
+        root="resources/buildroot/root.tar",
+        kernel=GUEST["kernel"],
+        source="resources/kernel/source.deb",
+        code=sources("provision/schedulers.py", "provision/mmdebstrap.py"),
+    output:
+        expand("resources/schedulers/tree/{name}", name=tree_names()),
+    log:
+        "logs/tree_schedulers.log",
+    params:
+        settings=PROVISION,
+        names=tree_names(),
+        kernel=subpath(input.kernel, parent=True),
+        folder=subpath(output[0], parent=True),
+    shell:
+        """
+        python -m scxval.provision.schedulers \
+            --settings {params.settings:q} \
+            --root {input.root:q} \
+            tree \
+            --kernel {params.kernel:q} \
+            --names {params.names:q} \
+            --output {params.folder:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule crate_scheduler:
+    """One sched_ext scheduler from the Rust registry (usually 4 to 7 minutes on 2 cores)."""
+    input:
+        root="resources/buildroot/root.tar",
+        code=sources("provision/schedulers.py", "provision/mmdebstrap.py"),
+    output:
+        binary="resources/schedulers/crate/{crate}",
+        lock="resources/schedulers/crate/{crate}.lock.txt",
+    log:
+        "logs/crate_scheduler/{crate}.log",
+    wildcard_constraints:
+        crate=r"scx_[a-z0-9_]+",
+    params:
+        settings=PROVISION,
+        version=crate_version,
+        meant="envs/{crate}.lock",
+    shell:
+        """
+        python -m scxval.provision.schedulers \
+            --settings {params.settings:q} \
+            --root {input.root:q} \
+            crate \
+            --name {wildcards.crate:q} \
+            --crate-version {params.version:q} \
+            --output {output.binary:q} \
+            --used {output.lock:q} \
+            --lock {params.meant:q} \
+            >{log:q} 2>&1
+        """

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+# What people look at. Needs: every planned cell's files. Makes: results/plan.json, results/report/,
+# results/gate.json.
+
+
+rule write_plan:
+    """The planned cells, and the excluded ones with their reasons."""
+    input:
+        probe="resources/probe/accelerator.json",
+    output:
+        plan="results/plan.json",
+    log:
+        "logs/write_plan.log",
+    params:
+        plan=plan_json,
+    shell:
+        """
+        printf '%s\\n' {params.plan:q} >{output.plan:q} 2>{log:q}
+        """
+
+
+rule report:
+    """One self-contained page over the whole matrix."""
+    input:
+        plan="results/plan.json",
+        status=planned_status,
+        events=planned_events,
+        metrics=planned_metrics,
+        code=sources("report/*"),
+    output:
+        page="results/report/index.html",
+    log:
+        "logs/report.log",
+    params:
+        runs="results/runs",
+        window_ms=CONFIG.window_ms,
+    shell:
+        """
+        python -m scxval.report \
+            --plan {input.plan:q} \
+            --runs {params.runs:q} \
+            --window-ms {params.window_ms:q} \
+            --output {output.page:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule judge:
+    """Fail when more cells than the configuration allows ended other than ok."""
+    input:
+        plan="results/plan.json",
+        status=planned_status,
+    output:
+        verdict="results/gate.json",
+    log:
+        "logs/gate.log",
+    params:
+        allowed=CONFIG.max_bad_cells,
+        runs="results/runs",
+    shell:
+        """
+        python -m scxval.gate \
+            --plan {input.plan:q} \
+            --runs {params.runs:q} \
+            --max-bad-cells {params.allowed:q} \
+            --output {output.verdict:q} \
+            2>{log:q}
+        """

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# Cells on real kernels. Needs: resources/. Makes: results/runs/<cell>/{status.json,provenance.json,raw/}.
+
+
+rule run_cell:
+    """Run one cell in a fresh virtual machine; trouble in it is an outcome, not a failed job."""
+    input:
+        **GUEST,
+        functions="resources/probe/functions.txt",
+        scheduler=scheduler_binary,
+        workload=workload_file,
+        code=sources("agent/*", "vm/job.py", "vm/qemu.py", "vm/run_cell.py", "vm/verdict.py"),
+        tracer_code=tracer_code,
+    output:
+        status=f"{RUN_DIR}/status.json",
+        provenance=f"{RUN_DIR}/provenance.json",
+        raw=directory(f"{RUN_DIR}/raw"),
+    log:
+        f"logs/run_cell/{RUN_LOG}",
+    threads: machine_vcpus
+    resources:
+        vm_slots=1,
+        mem_mb=machine_memory,
+    params:
+        spec=spec_json,
+        folder=subpath(output.status, parent=True),
+    shell:
+        """
+        python -m scxval.vm.run_cell \
+            --spec {params.spec:q} \
+            --kernel {input.kernel:q} \
+            --initramfs {input.initramfs:q} \
+            --image {input.image:q} \
+            --functions {input.functions:q} \
+            --scheduler {input.scheduler:q} \
+            --workload {input.workload:q} \
+            --output {params.folder:q} \
+            >{log:q} 2>&1
+        """
