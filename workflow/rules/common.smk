@@ -9,15 +9,17 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from scxval.catalog.config import parse_config, repository
+from scxval.catalog.config import parse_config
 from scxval.catalog.matrix import plan, this_host
 from scxval.catalog.model import AXES, Cell
+from scxval.catalog.schema import repository
 from scxval.errors import ScxvalError
 from scxval.vm.job import cell_spec
+from scxval.vm.provenance import tree_sha256
 
-# `snakemake` may be called by its path, without its environment's bin folder on PATH; the rules call
+# `snakemake` may be called by its path, without its environment's bin folder on PATH; jobs call
 # the same environment's python.
-os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH; ")
 
 SOURCE = repository() / "src" / "scxval"
 RUN_DIR = "results/runs/{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}"
@@ -41,9 +43,9 @@ wildcard_constraints:
     rep=r"\d+",
 
 
-def sources(*patterns):
-    """Package files as rule inputs: a change of their content reruns, a checkout does not."""
-    return sorted(str(file) for pattern in patterns for file in SOURCE.glob(pattern))
+def code(*patterns):
+    """Digest of package files, as a parameter: their content decides on a rerun, never a checkout."""
+    return tree_sha256(sorted(f for p in patterns for f in SOURCE.glob(p) if f.is_file()))[:16]
 
 
 def current_plan():
@@ -76,7 +78,7 @@ def plan_json(wildcards):
 
 
 def cell_of(wildcards):
-    """The cell that a rule's wildcards name."""
+    """The cell that wildcards name."""
     return Cell(*(getattr(wildcards, axis) for axis in AXES), rep=int(wildcards.rep))
 
 
@@ -111,14 +113,17 @@ def workload_file(wildcards):
 def tracer_code(wildcards):
     """How the tracer is run; its converter is not part of a run."""
     folder = CATALOG.tracers[wildcards.tracer].module
-    if not folder:
-        return []
-    return sources(f"tracers/{folder}/__init__.py", f"tracers/{folder}/probes.py")
+    return code(f"tracers/{folder}/__init__.py", f"tracers/{folder}/probes.py")
 
 
 def machine_vcpus(wildcards):
     """CPUs to keep free for a cell; clamped to --cores, and never what the guest gets."""
     return CATALOG.machines[wildcards.machine].vcpus
+
+
+def machine_cpus(wildcards):
+    """The CPUs of a machine as a list: 0-3."""
+    return f"0-{machine_vcpus(wildcards) - 1}"
 
 
 def machine_memory(wildcards):

@@ -8,12 +8,13 @@ rule convert:
     input:
         status=f"{RUN_DIR}/status.json",
         raw=f"{RUN_DIR}/raw",
-        code=sources("tracers/**/*.py", "events/*.py"),
     output:
         events=f"{RUN_DIR}/events.parquet",
         capability=f"{RUN_DIR}/capability.json",
     log:
         f"logs/convert/{RUN_LOG}",
+    params:
+        code=code("tracers/**/*.py", "events/*.py"),
     shell:
         """
         python -m scxval.tracers.convert \
@@ -32,11 +33,13 @@ rule measure:
         events=f"{RUN_DIR}/events.parquet",
         capability=f"{RUN_DIR}/capability.json",
         workload=workload_file,
-        code=sources("events/**/*.py"),
     output:
         metrics=f"{RUN_DIR}/metrics.parquet",
     log:
         f"logs/measure/{RUN_LOG}",
+    params:
+        code=code("events/**/*.py"),
+        cpus=machine_cpus,
     shell:
         """
         python -m scxval.events.metrics \
@@ -44,6 +47,7 @@ rule measure:
             --capability {input.capability:q} \
             --status {input.status:q} \
             --workload {input.workload:q} \
+            --cpus {params.cpus:q} \
             --output {output.metrics:q} \
             >{log:q} 2>&1
         """

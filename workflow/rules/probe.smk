@@ -3,10 +3,9 @@
 
 
 checkpoint probe:
-    """Prove each accelerator by booting a guest, and list the kernel's functions (usually 30 s)."""
+    """Prove each accelerator by booting a guest, and list the kernel's functions."""
     input:
         **GUEST,
-        code=sources("vm/probe.py", "vm/qemu.py", "tracers/btf.py"),
     output:
         accelerator="resources/probe/accelerator.json",
         functions="resources/probe/functions.txt",
@@ -16,6 +15,10 @@ checkpoint probe:
     resources:
         vm_slots=1,
         mem_mb=1024,
+    params:
+        code=code("vm/probe.py", "vm/qemu.py", "tracers/btf.py"),
+    message:
+        "Prove each accelerator by booting a guest: usually 30 s"
     shell:
         """
         python -m scxval.vm.probe \

@@ -10,9 +10,8 @@ GUEST = {
 
 
 rule kernel:
-    """Guest kernel with sched_ext and its initramfs, from Debian packages (usually 20 s)."""
+    """Guest kernel with sched_ext and its initramfs, from Debian packages."""
     input:
-        code=sources("provision/kernel.py", "provision/mmdebstrap.py", "provision/settings.py"),
     output:
         kernel=GUEST["kernel"],
         initramfs=GUEST["initramfs"],
@@ -21,9 +20,12 @@ rule kernel:
     log:
         "logs/kernel.log",
     params:
+        code=code("provision/kernel.py", "provision/mmdebstrap.py", "provision/settings.py"),
         settings=PROVISION,
         meant="envs/kernel.lock",
         folder=subpath(output.kernel, parent=True),
+    message:
+        "Guest kernel with sched_ext and its initramfs, from Debian packages: usually 20 s"
     shell:
         """
         python -m scxval.provision.kernel \
@@ -35,18 +37,20 @@ rule kernel:
 
 
 rule guest_image:
-    """Guest root file system with rt-app and the tracers (usually 40 s)."""
+    """Guest root file system with rt-app and the tracers."""
     input:
         packages="envs/guest.packages",
-        code=sources("provision/image.py", "provision/mmdebstrap.py", "provision/settings.py"),
     output:
         image=GUEST["image"],
         lock="resources/guest/lock.txt",
     log:
         "logs/guest_image.log",
     params:
+        code=code("provision/image.py", "provision/mmdebstrap.py", "provision/settings.py"),
         settings=PROVISION,
         meant="envs/guest.lock",
+    message:
+        "Guest root file system with rt-app and the tracers: usually 40 s"
     shell:
         """
         python -m scxval.provision.image guest \
@@ -60,18 +64,20 @@ rule guest_image:
 
 
 rule build_root:
-    """Root with the compilers that schedulers are built by (usually 60 s)."""
+    """Root with the compilers that schedulers are built by."""
     input:
         packages="envs/buildroot.packages",
-        code=sources("provision/image.py", "provision/mmdebstrap.py", "provision/settings.py"),
     output:
         root="resources/buildroot/root.tar",
         lock="resources/buildroot/lock.txt",
     log:
         "logs/build_root.log",
     params:
+        code=code("provision/image.py", "provision/mmdebstrap.py", "provision/settings.py"),
         settings=PROVISION,
         meant="envs/buildroot.lock",
+    message:
+        "Root with the compilers that schedulers are built by: usually 60 s"
     shell:
         """
         python -m scxval.provision.image build-root \
@@ -85,21 +91,23 @@ rule build_root:
 
 
 rule tree_schedulers:
-    """The kernel source's own sched_ext schedulers, built for the guest kernel's BTF (usually 50 s)."""
+    """The kernel source's own sched_ext schedulers, built for the guest kernel's BTF."""
     input:
         root="resources/buildroot/root.tar",
         kernel=GUEST["kernel"],
         source="resources/kernel/source.deb",
-        code=sources("provision/schedulers.py", "provision/mmdebstrap.py"),
     output:
         expand("resources/schedulers/tree/{name}", name=tree_names()),
     log:
         "logs/tree_schedulers.log",
     params:
+        code=code("provision/schedulers.py", "provision/mmdebstrap.py"),
         settings=PROVISION,
         names=tree_names(),
         kernel=subpath(input.kernel, parent=True),
         folder=subpath(output[0], parent=True),
+    message:
+        "The kernel source's own sched_ext schedulers, built for the guest kernel's BTF: usually 50 s"
     shell:
         """
         python -m scxval.provision.schedulers \
@@ -114,10 +122,9 @@ rule tree_schedulers:
 
 
 rule crate_scheduler:
-    """One sched_ext scheduler from the Rust registry (usually 4 to 7 minutes on 2 cores)."""
+    """One sched_ext scheduler from the Rust registry."""
     input:
         root="resources/buildroot/root.tar",
-        code=sources("provision/schedulers.py", "provision/mmdebstrap.py"),
     output:
         binary="resources/schedulers/crate/{crate}",
         lock="resources/schedulers/crate/{crate}.lock.txt",
@@ -126,9 +133,12 @@ rule crate_scheduler:
     wildcard_constraints:
         crate=r"scx_[a-z0-9_]+",
     params:
+        code=code("provision/schedulers.py", "provision/mmdebstrap.py"),
         settings=PROVISION,
         version=crate_version,
         meant="envs/{crate}.lock",
+    message:
+        "One sched_ext scheduler from the Rust registry: usually 4 to 7 minutes on 2 cores"
     shell:
         """
         python -m scxval.provision.schedulers \

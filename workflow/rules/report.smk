@@ -26,12 +26,12 @@ rule report:
         status=planned_status,
         events=planned_events,
         metrics=planned_metrics,
-        code=sources("report/*"),
     output:
         page="results/report/index.html",
     log:
         "logs/report.log",
     params:
+        code=code("report/*"),
         runs="results/runs",
         window_ms=CONFIG.window_ms,
     shell:

@@ -9,8 +9,6 @@ rule run_cell:
         functions="resources/probe/functions.txt",
         scheduler=scheduler_binary,
         workload=workload_file,
-        code=sources("agent/*", "vm/job.py", "vm/qemu.py", "vm/run_cell.py", "vm/verdict.py"),
-        tracer_code=tracer_code,
     output:
         status=f"{RUN_DIR}/status.json",
         provenance=f"{RUN_DIR}/provenance.json",
@@ -22,6 +20,8 @@ rule run_cell:
         vm_slots=1,
         mem_mb=machine_memory,
     params:
+        code=code("agent/*", "vm/job.py", "vm/qemu.py", "vm/run_cell.py", "vm/verdict.py"),
+        tracer_code=tracer_code,
         spec=spec_json,
         folder=subpath(output.status, parent=True),
     shell:

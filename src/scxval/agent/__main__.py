@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -24,7 +23,7 @@ def main(inputs: Path, out: Path, raw: Path) -> int:
         result = {**job.result, "agent_error": traceback.format_exc()}
     part = out / "agent.json.part"
     part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, out / "agent.json")
+    part.replace(out / "agent.json")
     return 1 if "agent_error" in result else 0
 
 

@@ -74,7 +74,10 @@ class Job:
 
     def path(self, text: str) -> str:
         """Put the guest's folders into an argument."""
-        return text.replace("{in}", str(self.inputs)).replace("{raw}", str(self.raw))
+        folders = {"{in}": self.inputs, "{out}": self.out, "{raw}": self.raw}
+        for name, folder in folders.items():
+            text = text.replace(name, str(folder))
+        return text
 
     # -- scheduler
 
@@ -90,8 +93,9 @@ class Job:
         self.scheduler = child = Child(argv, self.out / "scheduler.log")
         limit_s = self.spec["limits"]["attach_s"]
         wait_until(
-            lambda: read_state().runs(spec["ops"], before.enable_seq)
-            or child.exit_code is not None,
+            lambda: (
+                read_state().runs(spec["ops"], before.enable_seq) or child.exit_code is not None
+            ),
             limit_s,
         )
         state = read_state()
@@ -177,9 +181,7 @@ class Job:
         if self.tracer is None:
             return
         died = self.tracer.exit_code
-        code = self.tracer.stop(
-            signal.Signals[spec["stop_signal"]], self.spec["limits"]["stop_s"]
-        )
+        code = self.tracer.stop(signal.Signals[spec["stop_signal"]], self.spec["limits"]["stop_s"])
         self.marks.take("tracer-end")
         self.result["tracer"]["lost"] = self.lost_events()
         if died is not None:
@@ -224,13 +226,9 @@ class Job:
         self.result["window_ns"] = [start_ns, self.marks.take("work-end")]
         if code is None:
             child.stop(signal.SIGKILL, self.spec["limits"]["stop_s"])
-            raise Stop(
-                "timeout", f"the workload had not ended after {limit_s} s", "workload.log"
-            )
+            raise Stop("timeout", f"the workload had not ended after {limit_s} s", "workload.log")
         if code != 0:
-            raise Stop(
-                "workload_failed", f"{argv[0]} ended with exit code {code}", "workload.log"
-            )
+            raise Stop("workload_failed", f"{argv[0]} ended with exit code {code}", "workload.log")
 
     # -- the way back
 
@@ -299,7 +297,7 @@ def copy_tree(source: Path, target: Path) -> None:
         to = target / Path(folder).relative_to(source)
         to.mkdir(exist_ok=True)
         for name in names:
-            with open(Path(folder, name), "rb") as data, open(to / name, "wb") as out:
+            with Path(folder, name).open("rb") as data, (to / name).open("wb") as out:
                 while chunk := data.read(1 << 20):
                     out.write(chunk)
 

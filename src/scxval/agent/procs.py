@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -58,10 +59,8 @@ class Child:
         return self.exit_code
 
     def _kill(self, sign: int) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, sign)
-        except ProcessLookupError:
-            pass
 
 
 def wait_until(condition: Callable[[], bool], limit_s: float) -> bool:

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The configuration: merged from the YAML files and `--config`, checked, and turned into records.
-
-Every error is one line that names the key, the value and what is allowed: Snakemake's own validator
-prints the whole schema instead.
-"""
+"""The configuration: merged from the YAML files and `--config`, checked, and turned into records."""
 
 from __future__ import annotations
 
@@ -12,15 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
-
 from scxval.catalog.load import Catalog, load_catalog
 from scxval.catalog.model import AXES
-from scxval.errors import ScxvalError, unknown_name
-
-SCHEMA = "config/schemas/config.schema.yaml"
+from scxval.catalog.schema import check, load_schema, read_yaml, repository
+from scxval.errors import unknown_name
 
 
 @dataclass(frozen=True)
@@ -50,22 +41,11 @@ class Config:
     catalog: Catalog
 
 
-def repository() -> Path:
-    """The checkout that this package is installed from (editable), where config/ lies."""
-    return Path(__file__).resolve().parents[3]
-
-
 def read_config_files(files: list[Path]) -> dict[str, Any]:
     """Merge YAML config files as Snakemake does: mappings deeply, lists replaced."""
     merged: dict[str, Any] = {}
     for file in files:
-        try:
-            data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        except OSError as error:
-            raise ScxvalError(f"cannot read config {file}: {error.strerror}") from error
-        except yaml.YAMLError as error:
-            raise ScxvalError(f"{file}: not YAML: {' '.join(str(error).split())}") from error
-        _merge(merged, data)
+        _merge(merged, read_yaml(file))
     return merged
 
 
@@ -88,8 +68,7 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
     for axis in AXES:
         if axis in data:
             data[axis] = _as_list(data[axis])
-    schema = yaml.safe_load((repository() / SCHEMA).read_text(encoding="utf-8"))
-    _validate(data, schema)
+    check(data, load_schema("config"), "config")
     catalog = load_catalog([base / folder for folder in _as_list(data["catalog"])])
     for axis in AXES:
         for value in data[axis]:
@@ -127,18 +106,3 @@ def _plain(value: Any) -> Any:
     if value in ("False", "false"):
         return False
     return value
-
-
-def _validate(data: Mapping[str, Any], schema: dict[str, Any]) -> None:
-    error = best_match(Draft202012Validator(schema).iter_errors(data))
-    if error is not None:
-        raise _one_line(error, data)
-
-
-def _one_line(error: ValidationError, data: Mapping[str, Any]) -> ScxvalError:
-    where = ".".join(str(part) for part in error.absolute_path)
-    if error.validator == "additionalProperties":
-        allowed = error.schema["properties"]
-        bad = next(key for key in error.instance if key not in allowed)
-        return unknown_name(f"config key{' in ' + where if where else ''}", bad, allowed)
-    return ScxvalError(f"config {where or 'file'}: {error.message}")

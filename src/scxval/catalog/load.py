@@ -7,7 +7,6 @@ its own schedulers and workloads beside the shipped ones.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,10 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from scxval.catalog.model import Isolation, Machine, Scheduler, Tracer, Workload
-from scxval.errors import ScxvalError, unknown_name
+from scxval.catalog.schema import check, load_schema, read_yaml
+from scxval.errors import ScxvalError
 
 Entry = TypeVar("Entry", Scheduler, Workload, Tracer, Isolation, Machine)
 
@@ -55,68 +53,47 @@ def load_catalog(folders: Iterable[Path]) -> Catalog:
     dirs = list(folders)
     missing = [str(d) for d in dirs if not d.is_dir()]
     if missing:
-        raise ScxvalError(f"catalogue folder not found: {', '.join(missing)}; see catalog in config")
+        raise ScxvalError(
+            f"catalogue folder not found: {', '.join(missing)}; see catalog in config"
+        )
     aliases: dict[str, tuple[str, ...]] = {}
     return Catalog(
-        schedulers=_entries(dirs, "schedulers.yaml", Scheduler),
-        workloads=_entries(dirs, "workloads.yaml", Workload),
-        tracers=_entries(dirs, "tracers.yaml", Tracer),
-        isolations=_entries(dirs, "isolation.yaml", Isolation),
-        machines=_entries(dirs, "machines.yaml", Machine, aliases),
+        schedulers=_entries(dirs, "schedulers", Scheduler),
+        workloads=_entries(dirs, "workloads", Workload),
+        tracers=_entries(dirs, "tracers", Tracer),
+        isolations=_entries(dirs, "isolations", Isolation),
+        machines=_entries(dirs, "machines", Machine, aliases),
         aliases=aliases,
     )
 
 
 def _entries(
     dirs: list[Path],
-    file: str,
+    axis: str,
     record: type[Entry],
     aliases: dict[str, tuple[str, ...]] | None = None,
 ) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
+    schema = load_schema("catalog")
     for folder in dirs:
-        path = folder / file
-        for name, body in _read(path).items():
-            where = f"{path}: {name}"
+        path = folder / f"{axis}.yaml"
+        for name, body in (read_yaml(path) if path.exists() else {}).items():
             if not NAME.fullmatch(str(name)):
-                raise ScxvalError(f"{where}: a name is letters, digits, '_', '-' or '.'")
-            if not isinstance(body, dict):
-                raise ScxvalError(f"{where}: expected keys below the name")
+                raise ScxvalError(f"{path}: {name!r}: a name is letters, digits, '_', '-' or '.'")
+            check(body, {**schema["properties"][axis], "$defs": schema["$defs"]}, f"{path}: {name}")
             if aliases is not None and "first_of" in body:
                 aliases[name] = tuple(body["first_of"])
             else:
-                found[name] = _entry(record, name, body, where, folder)
+                found[name] = _entry(record, name, body, folder)
     return found
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ScxvalError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        raise ScxvalError(f"{path}: expected a mapping of names to entries")
-    return data
-
-
-def _entry(
-    record: type[Entry], name: str, body: dict[str, Any], where: str, folder: Path
-) -> Entry:
-    fields = {f.name for f in dataclasses.fields(record)} - {"name"}
-    for key in body:
-        if key not in fields:
-            raise ScxvalError(f"{where}: {unknown_name('key', key, fields)}")
-    values = {k: tuple(map(str, v)) if isinstance(v, list) else v for k, v in body.items()}
-    if values.get("file"):
-        values["file"] = _workload_file(folder, str(values["file"]), where)
-    try:
-        return record(name=name, **values)
-    except TypeError as error:
-        raise ScxvalError(f"{where}: {str(error).replace('__init__() ', '')}") from error
+def _entry(record: type[Entry], name: str, body: dict[str, Any], folder: Path) -> Entry:
+    """A checked entry as a record; lists become tuples, a workload's file an absolute path."""
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in body.items()}
+    if "file" in values:
+        values["file"] = _workload_file(folder, values["file"], name)
+    return record(name=name, **values)
 
 
 def _workload_file(folder: Path, file: str, where: str) -> Path:

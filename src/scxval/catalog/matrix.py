@@ -73,9 +73,11 @@ def plan(config: Config, host: Host) -> Plan:
     axes["machine"] = machines
     cells: list[Cell] = []
     excluded: list[Excluded] = []
-    for point in itertools.product(*(axes[axis] for axis in AXES)):
+    for scheduler, workload, tracer, isolation, machine in itertools.product(
+        *(axes[axis] for axis in AXES)
+    ):
         for rep in range(config.reps):
-            cell = Cell(*point, rep=rep)
+            cell = Cell(scheduler, workload, tracer, isolation, machine, rep)
             refusal = why_not(cell, catalog, host)
             if refusal is None:
                 cells.append(cell)
@@ -84,9 +86,7 @@ def plan(config: Config, host: Host) -> Plan:
     return Plan(cells, excluded, unresolved)
 
 
-def resolve_machines(
-    names: list[str], catalog: Catalog, host: Host
-) -> tuple[list[str], list[str]]:
+def resolve_machines(names: list[str], catalog: Catalog, host: Host) -> tuple[list[str], list[str]]:
     """Replace an alias by its first machine whose accelerator has booted a guest.
 
     Returns the machines and the aliases that cannot be decided before the probe has run.

@@ -50,7 +50,9 @@ def read_events(path: Path, columns: list[str] | None = None) -> pa.Table:
         table = pq.read_table(path, columns=columns, memory_map=False)
     except (OSError, pa.ArrowInvalid) as error:
         raise ScxvalError(f"{path}: not an event table: {error}") from error
-    expected = EVENT_SCHEMA if columns is None else pa.schema([EVENT_SCHEMA.field(c) for c in columns])
+    expected = (
+        EVENT_SCHEMA if columns is None else pa.schema([EVENT_SCHEMA.field(c) for c in columns])
+    )
     if not table.schema.equals(expected):
         raise ScxvalError(f"{path}: columns are not those of an event table")
     return table

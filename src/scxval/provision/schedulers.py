@@ -82,7 +82,9 @@ def build_crate(
         'mkdir -p "$1/build"',
         *_network_hooks(settings),
         *run_script(
-            CRATE_BUILD.format(crate=name, version=version, environment=_cargo_environment(settings))
+            CRATE_BUILD.format(
+                crate=name, version=version, environment=_cargo_environment(settings)
+            )
         ),
         f"copy-out /build/out {shlex.quote(str(work))}",
     ]

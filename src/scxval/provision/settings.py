@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scxval.errors import ScxvalError
+
 # Settings of this host's apt that a new root needs as well: how to reach and judge a mirror.
 INHERITED = (
     "Acquire::Check-Valid-Until",
@@ -44,13 +46,34 @@ class Settings:
 def settings_from(section: dict[str, Any]) -> Settings:
     """Complete the configured section from SSL_CERT_FILE, http_proxy and the host's apt."""
     return Settings(
-        mirror=section["mirror"],
+        mirror=section["mirror"] or host_mirror(),
         suite=section["suite"],
         kernel=str(section["kernel"]),
         lock=section["lock"],
         ca_bundle=section["ca_bundle"] or os.environ.get("SSL_CERT_FILE", ""),
         proxy=section["proxy"] or os.environ.get("http_proxy", ""),
         apt_options=(*host_apt_options(), *section["apt_options"]),
+    )
+
+
+def host_mirror() -> str:
+    """The Debian mirror that this host's apt uses. Raises ScxvalError when it has none."""
+    command = ["apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)"]
+    try:
+        done = subprocess.run(
+            [*command, "Created-By: Packages"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        lines = []
+    else:
+        lines = done.stdout.splitlines()
+    for line in lines:
+        label, _, uri = line.partition(" ")
+        if label == "Debian" and uri.startswith("http"):
+            return uri.rstrip("/")
+    raise ScxvalError(
+        "this host's apt knows no Debian mirror (`apt-get update` helps if it should): "
+        "set provision.mirror in the config"
     )
 
 

@@ -83,9 +83,7 @@ def spec_from_json(text: str, workload_file: Path | None) -> CellSpec:
     )
 
 
-def build_job(
-    spec: CellSpec, functions: frozenset[str], scheduler_binary: Path | None
-) -> JobFiles:
+def build_job(spec: CellSpec, functions: frozenset[str], scheduler_binary: Path | None) -> JobFiles:
     """The job of a cell.
 
     `functions` are the guest kernel's function names, from its own BTF; a tracer picks its probes by

@@ -30,10 +30,8 @@ def tree_sha256(files: list[Path]) -> str:
 def host_facts() -> dict[str, Any]:
     """This host: kernel, CPU, memory, load."""
     info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    fields = dict(
-        (key.strip(), value.strip())
-        for key, _, value in (line.partition(":") for line in info.split("\n\n")[0].splitlines())
-    )
+    lines = (line.partition(":") for line in info.split("\n\n")[0].splitlines())
+    fields = {key.strip(): value.strip() for key, _, value in lines}
     return {
         "kernel": f"{platform.release()} {platform.version()}",
         "cmdline": _read(Path("/proc/cmdline")),

@@ -7,6 +7,7 @@ Trouble inside the cell is an outcome in status.json and exit code 0; only a bro
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import shutil
 import sys
@@ -17,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from scxval import __version__
-from scxval.catalog.config import repository
 from scxval.catalog.model import Machine
+from scxval.catalog.schema import repository
 from scxval.errors import HarnessError, ScxvalError
 from scxval.vm.job import (
     CellSpec,
@@ -207,7 +208,7 @@ def exit_codes(run: Run) -> dict[str, int | None]:
 
 def phases_s(marks: list[dict[str, Any]]) -> dict[str, float]:
     """Seconds from each mark to the next one, by the label of the first: `work-start` is the workload."""
-    pairs = zip(marks, marks[1:], strict=False)
+    pairs = itertools.pairwise(marks)
     return {a["mark"]: round((b["mono_ns"] - a["mono_ns"]) / 1e9, 3) for a, b in pairs}
 
 

@@ -53,7 +53,9 @@ def judge(
     if agent is None:
         where = f"after {marks[-1]}"
         if panic:
-            return Verdict(Outcome.PANIC, f"kernel panic {where}: {panic[1].strip()}", "console.log")
+            return Verdict(
+                Outcome.PANIC, f"kernel panic {where}: {panic[1].strip()}", "console.log"
+            )
         if vm.timed_out:
             reason = f"the guest was killed after {limits[1]} s; its last sign was {marks[-1]}"
             return Verdict(Outcome.TIMEOUT, reason, "console.log")
@@ -71,10 +73,12 @@ def judge(
 
 
 def tail(path: Path) -> list[str]:
-    """The last lines of a log, without terminal colours; [] when there is no such file."""
+    """The last lines of a log, or those from a kernel panic on; no colours; [] without a log."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
     lines = [ANSI.sub("", line).rstrip() for line in text.splitlines()]
-    return [line for line in lines if line][-TAIL_LINES:]
+    lines = [line for line in lines if line]
+    panic = next((n for n, line in enumerate(lines) if PANIC.search(line)), None)
+    return lines[-TAIL_LINES:] if panic is None else lines[panic : panic + TAIL_LINES]

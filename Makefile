@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+# The front door: `make demo` sets everything up and runs the smoke matrix, `make test` tests it.
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+SOURCES := src tests bench
+
+.PHONY: demo setup provision test lint bench relock lock-python clean
+
+demo: setup
+	@echo "== demo: guest, schedulers and 16 runs (usually 15 minutes on 2 cores without KVM)"
+	$(SNAKEMAKE)
+	@echo "== open results/report/index.html"
+
+setup: .venv/ready
+
+.venv/ready: envs/python.lock envs/host.packages envs/host.sh pyproject.toml
+	@echo "== Debian packages (usually 20 s, nothing to do when they are there)"
+	sh envs/host.sh
+	@echo "== virtual environment .venv (usually 60 s)"
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --require-hashes -r envs/python.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@
+
+provision: setup
+	@echo "== guest kernel, image, schedulers and the probe (usually 8 minutes on 2 cores)"
+	$(SNAKEMAKE) provision
+
+test: setup lint provision
+	@echo "== tests, with real virtual machines (usually 10 minutes on 2 cores)"
+	$(BIN)/pytest
+
+lint: setup
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check workflow
+	$(BIN)/snakemake --lint
+
+bench: setup
+	$(BIN)/python -m bench
+
+# Take what the mirror has now as what is meant.
+relock: provision
+	cp resources/kernel/lock.txt envs/kernel.lock
+	cp resources/guest/lock.txt envs/guest.lock
+	cp resources/buildroot/lock.txt envs/buildroot.lock
+	for lock in resources/schedulers/crate/*.lock.txt; do \
+		cp $$lock envs/$$(basename $$lock .lock.txt).lock; done
+
+lock-python:
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --quiet --no-header --output-file envs/python.lock
+
+clean:
+	rm -rf results/runs results/report results/*.json logs .snakemake

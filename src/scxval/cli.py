@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""The `scxval` command: doctor, cells, show, convert, report.
+
+Exit status: 0 fine, 1 something is missing or disagrees, 2 a mistake in what was asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scxval import __version__
+from scxval.catalog.config import Config, parse_config, read_config_files
+from scxval.catalog.matrix import plan, this_host
+from scxval.catalog.model import cell_from_path
+from scxval.errors import HarnessError, ScxvalError
+
+DEFAULT_CONFIG = Path("config/config.yaml")
+ACCELERATORS = Path("resources/probe/accelerator.json")
+RUNS = Path("results/runs")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of the command."""
+    args = _parser().parse_args(argv)
+    try:
+        status: int = args.command(args)
+    except (ScxvalError, HarnessError) as error:
+        print(f"scxval: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 0
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scxval", description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=f"scxval {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    doctor = commands.add_parser("doctor", help="what works here, what is missing, how to mend it")
+    doctor.set_defaults(command=doctor_command)
+
+    cells = commands.add_parser("cells", help="planned cells, and why others are excluded")
+    cells.add_argument("--configfile", type=Path, nargs="+", default=[], metavar="FILE")
+    cells.add_argument(
+        "--config", nargs="+", default=[], metavar="KEY=VALUE", help="as Snakemake's"
+    )
+    cells.set_defaults(command=cells_command)
+
+    show = commands.add_parser("show", help="how a cell ended, and where its files are")
+    show.add_argument(
+        "cell", help="scheduler/workload/tracer/isolation/machine/rep<k>, or its folder"
+    )
+    show.add_argument("--runs", type=Path, default=RUNS)
+    show.set_defaults(command=show_command)
+
+    convert = commands.add_parser("convert", help="any known trace file to an event table")
+    convert.add_argument("trace", type=Path)
+    convert.add_argument("--events", type=Path, help="default: TRACE.events.parquet")
+    convert.add_argument("--capability", type=Path, help="default: TRACE.capability.json")
+    convert.set_defaults(command=convert_command)
+
+    report = commands.add_parser("report", help="the report again, from what has been run so far")
+    report.add_argument("--plan", type=Path, default=Path("results/plan.json"))
+    report.add_argument("--runs", type=Path, default=RUNS)
+    report.add_argument("--output", type=Path, default=Path("results/report/index.html"))
+    report.add_argument("--window-ms", type=int, default=200)
+    report.set_defaults(command=report_command)
+    return parser
+
+
+def doctor_command(_: argparse.Namespace) -> int:
+    """Print every check; 1 when something is missing without which nothing runs."""
+    from scxval.doctor import examine, format_findings
+
+    findings = examine(Path.cwd())
+    print(format_findings(findings))
+    return int(any(finding.fatal and not finding.ok for finding in findings))
+
+
+def config_from(files: list[Path], pairs: list[str]) -> Config:
+    """The configuration as Snakemake would see it: default file, other files, KEY=VALUE pairs."""
+    raw = read_config_files([DEFAULT_CONFIG, *files])
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise ScxvalError(f"--config {pair!r}: expected KEY=VALUE")
+        value: Any = yaml.safe_load(text)
+        if isinstance(value, dict) and isinstance(raw.get(key), dict):
+            value = {**raw[key], **value}
+        raw[key] = value
+    return parse_config(raw, Path.cwd())
+
+
+def cells_command(args: argparse.Namespace) -> int:
+    """List the plan."""
+    config = config_from(args.configfile, args.config)
+    result = plan(config, this_host(ACCELERATORS))
+    for cell in result.cells:
+        print(cell.path)
+    for excluded in result.excluded:
+        print(f"{excluded.cell.path}  {excluded.outcome}: {excluded.reason}")
+    for alias in result.unresolved:
+        print(f"machine {alias}: decided by the probe, which has not run yet (make provision)")
+    print(f"{len(result.cells)} cells planned, {len(result.excluded)} excluded", file=sys.stderr)
+    return 0
+
+
+def show_command(args: argparse.Namespace) -> int:
+    """Print one cell's status; 1 when it did not end ok."""
+    try:
+        cell = cell_from_path(args.cell)
+    except ValueError as error:
+        raise ScxvalError(str(error)) from error
+    folder = args.runs / cell.path
+    path = folder / "status.json"
+    if not path.exists():
+        raise ScxvalError(f"{cell.path} has not been run: no {path}")
+    status = json.loads(path.read_text(encoding="utf-8"))
+    print(f"{cell.path}: {status['outcome']}")
+    if status["reason"]:
+        print(f"  reason      {status['reason']}")
+    print(f"  exit codes  {_pairs(status['exit_codes'])}")
+    print(f"  wall        {_pairs(status['wall_s'])} (seconds)")
+    for when in ("before", "after"):
+        if status["scheduler"][when]:
+            print(f"  sched_ext   {when} the workload: {_pairs(status['scheduler'][when])}")
+    print(f"  tracer      {_pairs(status['tracer'])}")
+    print(f"  files       {folder}")
+    for name, entry in status["raw"].items():
+        print(f"              raw/{name} ({entry['bytes']} bytes)")
+    if status["log_tail"]:
+        print(f"  raw/{status['log']} ends with")
+        for line in status["log_tail"]:
+            print(f"    {line}")
+    return int(status["outcome"] != "ok")
+
+
+def _pairs(record: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {'-' if value is None else value}" for name, value in record.items())
+
+
+def convert_command(args: argparse.Namespace) -> int:
+    """Convert one file."""
+    from scxval.events.capability import read_capability
+    from scxval.tracers.convert import convert_file
+
+    events = args.events or args.trace.with_name(args.trace.name + ".events.parquet")
+    capability = args.capability or args.trace.with_name(args.trace.name + ".capability.json")
+    if not args.trace.is_file():
+        raise ScxvalError(f"no file {args.trace}")
+    convert_file(args.trace, events, capability)
+    seen = read_capability(capability)
+    print(
+        f"{events}: {seen.events} events, {seen.lost} lost, {seen.unparsed} records not understood"
+    )
+    return 0
+
+
+def report_command(args: argparse.Namespace) -> int:
+    """Build the report from whatever is there."""
+    from scxval.report.page import build_report
+
+    build_report(args.plan, args.runs, args.output, args.window_ms)
+    print(args.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: MIT
+"""Splits a bpftrace text into records: which line is what, and the values of every line at once.
+
+Records come in canonical order, (time, CPU, line); `rank` is a record's place in it. Every line of
+the text is accounted for in `LineCounts`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from scxval.tracers.bpftrace.probes import (
+    BEGIN,
+    COMM_BYTES,
+    END,
+    HEADER,
+    HEADER_PROBE,
+    PROBES,
+    Point,
+)
+from scxval.tracers.bpftrace.scan import Flags, Lines, Positions, Scan, Words
+
+# Tokens of a line before its key=value pairs: time, CPU, record name.
+LEAD = 3
+CPU_MAX = 2**15 - 1
+TIME_MAX = 2**63 - 1
+EXAMPLES = 5
+EXAMPLE_CHARS = 200
+
+LOST = re.compile(r"Lost (\d{1,18}) events")
+# What bpftrace itself says on stderr, in a file that holds both streams.
+ATTACHED = re.compile(r"Attach(ed|ing) \d+ probes?(\.\.\.)?")
+NUMBER = re.compile(r"(\w+)=(0x)?%(d|x|llu|llx) ?")
+NAME = re.compile(r'(\w+)="%s')
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A line format taken apart: numbers in fixed places, then names between fixed texts."""
+
+    numbers: tuple[tuple[str, bytes, str], ...]
+    names: tuple[str, ...]
+    texts: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, line: str) -> Layout:
+        """Take a format such as `by=%d flags=0x%llx comm="%s"` apart."""
+        numbers = []
+        at = 0
+        while match := NUMBER.match(line, at):
+            key, prefix, conversion = match.groups()
+            base = "hexadecimal" if prefix else "signed" if conversion == "d" else "decimal"
+            numbers.append((key, f"{key}={prefix or ''}".encode(), base))
+            at = match.end()
+        names = tuple(NAME.findall(line, at))
+        texts = tuple(text.encode() for text in line[at:].split("%s")) if names else ()
+        return cls(tuple(numbers), names, texts)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Records of one point in one layout: `rank` in canonical order, one array of values a key.
+
+    Task names are codes into `Records.names`, -1 where the line does not tell them apart.
+    """
+
+    point: Point
+    rank: Positions
+    values: dict[str, Positions | Words]
+
+
+@dataclass(frozen=True)
+class LineCounts:
+    """How many lines of the text were what; together they are all lines."""
+
+    blank: int
+    header: int
+    lost: int
+    markers: int
+    records: int
+    unparsed: int
+
+
+@dataclass(frozen=True)
+class Records:
+    """The parsed text. `time_ns`, `cpu` and `line` are indexed by rank."""
+
+    time_ns: Positions
+    cpu: Positions
+    line: Positions
+    groups: list[Group]
+    names: list[str]
+    attached: frozenset[str]
+    counts: LineCounts
+    lost: int
+    examples: list[str]
+    ended: bool
+    ambiguous_names: int
+
+
+def known_points() -> list[Point]:
+    """Every attach point that any kernel's script may have."""
+    return [p for probe in PROBES for p in (*probe.variants, *probe.returns.values())]
+
+
+@dataclass
+class _Names:
+    """Task names seen so far, each with one code."""
+
+    code: dict[str, int] = field(default_factory=dict)
+
+    def codes(self, raw: npt.NDArray[np.uint8]) -> Positions:
+        """Codes of names given as an (n, 16) array of zero-padded bytes."""
+        blob = pa.py_buffer(np.ascontiguousarray(raw))
+        column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(raw), [None, blob])
+        encoded = column.dictionary_encode()
+        seen = [
+            name.rstrip(b"\0").decode("utf-8", "replace") for name in encoded.dictionary.to_pylist()
+        ]
+        known = np.array([self.code.setdefault(n, len(self.code)) for n in seen], dtype=np.int64)
+        indices = encoded.indices.to_numpy()
+        return known[indices] if len(known) else np.zeros(0, dtype=np.int64)
+
+
+class Reader:
+    """Reads one text; `records()` is the result."""
+
+    def __init__(self, text: bytes) -> None:
+        self.scan = Scan(text)
+        self.lines: Lines = self.scan.lines()
+        self.cut_off = bool(text) and not text.endswith(b"\n")
+        self.names = _Names()
+
+    @cached_property
+    def _is_record(self) -> Flags:
+        """Lines that begin with a digit; a last line without its newline is never one.
+
+        It may be cut inside a number, which nothing else would show.
+        """
+        first = self.scan.byte(self.lines.start)
+        found = (first >= ord("0")) & (first <= ord("9")) & (self.lines.end > self.lines.start)
+        if self.cut_off:
+            found[-1] = False
+        return found
+
+    def records(self) -> Records:
+        """Parse everything."""
+        blank = self.lines.end == self.lines.start
+        other = np.flatnonzero(~(self._is_record | blank))
+        header, attached, lost, strange = self._other_lines(other)
+        index = np.flatnonzero(self._is_record)
+        time_ns, cpu, kind, bad = self._leads(index)
+        known = np.flatnonzero(~bad)
+        order = known[np.lexsort((cpu[known], time_ns[known]))]
+        line, kind = index[order], kind[order]
+        groups, unread = self._groups(line, kind)
+        unparsed = np.sort(np.concatenate([strange, index[bad], line[unread]]))
+        markers = [int((kind == code).sum()) for code in (0, 1)]
+        counts = LineCounts(
+            blank=int(blank.sum()),
+            header=header,
+            lost=len(lost),
+            markers=sum(markers),
+            records=len(line) - len(unread) - sum(markers),
+            unparsed=len(unparsed),
+        )
+        return Records(
+            time_ns=time_ns[order],
+            cpu=cpu[order],
+            line=line,
+            groups=groups,
+            names=list(self.names.code),
+            attached=attached,
+            counts=counts,
+            lost=sum(lost),
+            examples=[self._line(at)[:EXAMPLE_CHARS] for at in unparsed[:EXAMPLES]],
+            ended=markers[1] > 0,
+            ambiguous_names=sum(
+                int((g.values["prev_comm"] < 0).sum()) for g in groups if "prev_comm" in g.values
+            ),
+        )
+
+    def _line(self, at: int) -> str:
+        return self.scan.text(int(self.lines.start[at]), int(self.lines.end[at]))
+
+    def _other_lines(self, lines: Positions) -> tuple[int, frozenset[str], list[int], Positions]:
+        """Number of header lines, probes that they list, numbers of lost events, other lines."""
+        header, attached, lost, strange = 0, set(), [], []
+        for at in lines.tolist():
+            text = self._line(at)
+            if self.cut_off and at == len(self.lines.start) - 1:
+                strange.append(at)
+            elif match := LOST.fullmatch(text):
+                lost.append(int(match[1]))
+            elif text == HEADER or ATTACHED.fullmatch(text):
+                header += 1
+            elif text.startswith(HEADER_PROBE):
+                header += 1
+                attached.add(text.removeprefix(HEADER_PROBE))
+            else:
+                strange.append(at)
+        return header, frozenset(attached), lost, np.array(strange, dtype=np.int64)
+
+    def _leads(self, index: Positions) -> tuple[Positions, Positions, Positions, Flags]:
+        """Time, CPU, record code and badness of lines; the code is a place in `_RECORDS`."""
+        begin, end = self.lines.start[index], self.lines.end[index]
+        first = self.lines.first_space[index]
+        spaces = self.lines.spaces
+        bad = spaces[first + 1] >= end
+        # A bad line has no second or third token: read its first instead and forget it.
+        one = np.minimum(spaces[first], end)
+        two = np.where(bad, one, spaces[first + 1])
+        three = np.where(bad, one, np.minimum(spaces[first + 2], end))
+        time_ns, good = self.scan.decimal(begin, one)
+        bad |= ~good | (time_ns > TIME_MAX)
+        cpu, good = self.scan.decimal(np.minimum(one + 1, end), two)
+        bad |= ~good | (cpu > CPU_MAX)
+        code = self._record_codes(np.minimum(two + 1, end), three)
+        bad |= code < 0
+        time_ns[bad] = 0
+        cpu[bad] = 0
+        return time_ns.astype(np.int64), cpu.astype(np.int16), code, bad
+
+    def _record_codes(self, start: Positions, end: Positions) -> Positions:
+        size = end - start
+        last = self.scan.words(end - 8)
+        code = np.full(len(start), -1, dtype=np.int64)
+        for number, name in enumerate(_RECORDS):
+            # Length and last bytes pick candidates cheaply; then the whole name is compared.
+            tail = name[-8:]
+            wanted = np.uint64(int.from_bytes(tail, "little"))
+            shift = np.uint64(8 * (8 - len(tail)))
+            near = np.flatnonzero((size == len(name)) & (last >> shift == wanted))
+            code[near[self.scan.holds(start[near], name)]] = number
+        return code
+
+    def _groups(self, line: Positions, kind: Positions) -> tuple[list[Group], Positions]:
+        """The records of every point, and the ranks of lines that fit no layout of theirs."""
+        groups = []
+        unread = [np.zeros(0, dtype=np.int64)]
+        for number, layouts in _LAYOUTS.items():
+            rank = np.flatnonzero(kind == number)
+            for layout in layouts:
+                good, values = self._parse(line[rank], layout)
+                if good.any():
+                    groups.append(Group(_POINTS[number], rank[good], values))
+                rank = rank[~good]
+            unread.append(rank)
+        for marker in (0, 1):
+            rank = np.flatnonzero(kind == marker)
+            at = line[rank]
+            longer = self.lines.spaces[self.lines.first_space[at] + 2] < self.lines.end[at]
+            # BEGIN with something behind it is not the marker.
+            unread.append(rank[longer])
+            kind[rank[longer]] = -1
+        return groups, np.concatenate(unread)
+
+    def _parse(self, line: Positions, layout: Layout) -> tuple[Flags, dict[str, Positions | Words]]:
+        """Which of the lines fit the layout, and the values of those that do."""
+        good = np.zeros(len(line), dtype=np.bool_)
+        last = LEAD + len(layout.numbers) - (0 if layout.names else 1)
+        first, end = self.lines.first_space[line], self.lines.end[line]
+        enough = np.flatnonzero(self.lines.spaces[first + last - 1] < end)
+        first, end = first[enough], end[enough]
+        fits = np.ones(len(enough), dtype=np.bool_)
+        values: dict[str, Positions | Words] = {}
+        for place, (key, prefix, base) in enumerate(layout.numbers, LEAD):
+            begin = self.lines.spaces[first + place - 1] + 1
+            stop = np.minimum(self.lines.spaces[first + place], end)
+            fits &= self.scan.holds(begin, prefix)
+            values[key], ok = getattr(self.scan, base)(begin + len(prefix), stop)
+            fits &= ok
+            if key.endswith("cpu") or key == "target":
+                fits &= values[key] <= CPU_MAX
+        tail = self.lines.spaces[first + last - 1] + 1
+        if not layout.names:
+            fits &= self.lines.spaces[first + last] >= end
+        elif len(layout.names) == 1:
+            fits &= self._one_name(tail, end, layout, values)
+        else:
+            fits &= self._two_names(tail, end, layout, values)
+        good[enough] = fits
+        return good, {key: value[fits] for key, value in values.items()}
+
+    def _one_name(
+        self, tail: Positions, end: Positions, layout: Layout, values: dict[str, Positions | Words]
+    ) -> Flags:
+        before, after = layout.texts
+        start = tail + len(before)
+        size = end - len(after) - start
+        fits = self.scan.holds(tail, before) & self.scan.holds(end - len(after), after)
+        fits &= (size >= 0) & (size <= COMM_BYTES)
+        values[layout.names[0]] = self.names.codes(
+            self.scan.sixteen(start, np.where(fits, size, 0))
+        )
+        return fits
+
+    def _two_names(
+        self, tail: Positions, end: Positions, layout: Layout, values: dict[str, Positions | Words]
+    ) -> Flags:
+        """Find the text between two names; a line with several places for it keeps no names."""
+        before, between, after = layout.texts
+        start = tail + len(before)
+        stop = end - len(after)
+        places = np.zeros(len(tail), dtype=np.int64)
+        size = np.zeros(len(tail), dtype=np.int64)
+        for first_size in range(COMM_BYTES + 1):
+            near = np.flatnonzero(self.scan.byte(start + first_size) == between[0])
+            rest = stop[near] - start[near] - first_size - len(between)
+            near = near[(rest >= 0) & (rest <= COMM_BYTES)]
+            near = near[self.scan.holds(start[near] + first_size, between)]
+            places[near] += 1
+            size[near] = first_size
+        fits = self.scan.holds(tail, before) & self.scan.holds(stop, after) & (places > 0)
+        certain = fits & (places == 1)
+        second = start + size + len(between)
+        for name, at, length in (
+            (layout.names[0], start, size),
+            (layout.names[1], second, stop - second),
+        ):
+            codes = self.names.codes(self.scan.sixteen(at, np.where(certain, length, 0)))
+            values[name] = np.where(certain, codes, -1)
+        return fits
+
+
+_MARKERS = [BEGIN.encode(), END.encode()]
+_RECORDS = [*_MARKERS, *(point.record.encode() for point in known_points())]
+_POINTS = dict(enumerate(known_points(), len(_MARKERS)))
+_LAYOUTS = {
+    number: [Layout.of(line) for line in (point.line, *point.older)]
+    for number, point in _POINTS.items()
+}
+
+
+def read_records(text: bytes) -> Records:
+    """Parse a bpftrace text. Nothing raises: what cannot be read is counted, with examples."""
+    return Reader(text).records()

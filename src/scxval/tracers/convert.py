@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""Raw trace to canonical events: finds the tracer module that reads a file, or a cell's raw folder.
+
+A cell without a trace that may carry its name gets an empty table and a capability that says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import pkgutil
+import sys
+import zlib
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+import scxval.tracers
+from scxval.catalog.outcomes import Outcome
+from scxval.errors import ScxvalError
+from scxval.events.capability import Capability
+from scxval.events.table import empty_table, write_events
+
+HEAD_BYTES = 4096
+
+
+class Converted(Protocol):
+    """What a tracer's `convert` returns, at least."""
+
+    @property
+    def table(self) -> pa.Table:
+        """A sorted event table."""
+
+    @property
+    def capability(self) -> Capability:
+        """Its capability record."""
+
+
+class Converter(Protocol):
+    """The module `convert` of a tracer."""
+
+    def recognises(self, head: bytes) -> bool:
+        """Whether a file that begins like this is one of the tracer's."""
+
+    def convert(self, path: Path) -> Converted:
+        """Convert the file; ScxvalError when it cannot be read at all."""
+
+
+def converters() -> dict[str, Converter]:
+    """Every tracer module with its converter, by name."""
+    names = sorted(m.name for m in pkgutil.iter_modules(scxval.tracers.__path__) if m.ispkg)
+    return {name: _module(f"scxval.tracers.{name}.convert") for name in names}
+
+
+def _module(name: str) -> Any:
+    return import_module(name)
+
+
+def recognise(path: Path) -> str:
+    """The name of the tracer module that reads this file, by its content.
+
+    Raises ScxvalError that lists the known formats when none does.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ScxvalError(f"cannot read trace {path}: {error}") from error
+    known = converters()
+    for name, module in known.items():
+        if module.recognises(head):
+            return name
+    raise ScxvalError(
+        f"{path}: not a trace of a known format; known: {', '.join(known)} (plain or .gz)"
+    )
+
+
+def convert_file(path: Path, events: Path, capability: Path) -> None:
+    """Convert one trace of any known format into an event table and a capability record."""
+    result = converters()[recognise(path)].convert(path)
+    _write(result.table, result.capability, events, capability)
+
+
+def convert_cell(status_file: Path, raw: Path, events: Path, capability: Path) -> None:
+    """Convert a cell's trace, as far as its status.json lets the trace count as this cell's.
+
+    Raises ScxvalError when status.json cannot be read, or when a run that ended well has no trace.
+    """
+    status = _read_status(status_file)
+    tracer = str(status["cell"]["tracer"])
+    outcome = Outcome(status["outcome"])
+    refusal, note = _usable(status, outcome)
+    path, name = _raw_file(raw)
+    if refusal or path is None:
+        if not refusal and tracer != "none" and outcome.has_events:
+            raise ScxvalError(
+                f"{raw}: outcome {outcome}, but no trace of tracer {tracer}; run again"
+            )
+        why = refusal or ("no tracer ran" if tracer == "none" else f"{note}; no trace was left")
+        _write(empty_table(), Capability(tracer, [], notes=[why]), events, capability)
+        return
+    result = converters()[name].convert(path)
+    found = result.capability
+    lost = max(found.lost, status["tracer"]["lost"] or 0)
+    notes = [*([note] if note else []), *found.notes]
+    _write(result.table, replace(found, lost=lost, notes=notes), events, capability)
+
+
+def _read_status(path: Path) -> dict[str, Any]:
+    try:
+        status = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ScxvalError(f"cannot read {path}: {error}") from error
+    missing = {"cell", "outcome", "tracer", "scheduler", "reason"} - set(status)
+    if missing:
+        raise ScxvalError(f"{path}: not a run's status.json: no {', '.join(sorted(missing))}")
+    return dict(status)
+
+
+def _usable(status: dict[str, Any], outcome: Outcome) -> tuple[str, str]:
+    """Why the trace must not carry the cell's name ("" if it may), and a note if it is partial."""
+    told = f"outcome {outcome}: {status['reason']}".rstrip(": ")
+    if outcome.has_events:
+        return "", "" if outcome is Outcome.OK else told
+    if outcome is not Outcome.TRACER_FAILED:
+        return told, ""
+    if not _scheduler_held(status["scheduler"]):
+        return f"{told}; it is not known that the scheduler was attached throughout", ""
+    return "", f"partial trace, {told}"
+
+
+def _scheduler_held(scheduler: dict[str, Any]) -> bool:
+    """Whether the cell's scheduler was the same before and after the workload."""
+    before, after = scheduler.get("before"), scheduler.get("after")
+    if not before or not after:
+        return False
+    if not scheduler.get("expected"):
+        return bool(after["state"] != "enabled")
+    keys = ("state", "ops", "enable_seq")
+    same = all(before[key] == after[key] for key in keys)
+    return same and bool(after["state"] == "enabled")
+
+
+def _raw_file(raw: Path) -> tuple[Path | None, str]:
+    """The trace in a raw folder and its tracer's name."""
+    for name in converters():
+        file = str(_module(f"scxval.tracers.{name}").RAW_FILE)
+        for path in (raw / file, raw / f"{file}.gz"):
+            if path.is_file():
+                return path, name
+    return None, ""
+
+
+def _write(table: pa.Table, record: Capability, events: Path, capability: Path) -> None:
+    for path in (events, capability):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_events(table, events)
+    record.write(capability)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Convert one cell; 0, or 2 when its files are at fault."""
+    parser = argparse.ArgumentParser(prog="python -m scxval.tracers.convert", description=__doc__)
+    parser.add_argument("--status", type=Path, required=True, help="the cell's status.json")
+    parser.add_argument("--raw", type=Path, required=True, help="the cell's raw folder")
+    parser.add_argument("--events", type=Path, required=True, help="event table to write")
+    parser.add_argument("--capability", type=Path, required=True, help="capability.json to write")
+    args = parser.parse_args(argv)
+    try:
+        convert_cell(args.status, args.raw, args.events, args.capability)
+    except ScxvalError as error:
+        print(f"scxval convert: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""What tests share: the checkout, its provisioned guest, and a configuration with the faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scxval.catalog.config import Config, parse_config, read_config_files
+from scxval.vm.run_cell import Guest
+
+ROOT = Path(__file__).resolve().parents[1]
+RESOURCES = ROOT / "resources"
+
+
+@pytest.fixture(scope="session")
+def raw_config() -> dict[str, Any]:
+    return read_config_files([ROOT / "config/config.yaml"])
+
+
+@pytest.fixture(scope="session")
+def fault_config(raw_config: dict[str, Any]) -> Config:
+    """The shipped configuration, with tests/faults as a second catalogue."""
+    return parse_config({**raw_config, "catalog": ["config/catalog", "tests/faults"]}, ROOT)
+
+
+@pytest.fixture(scope="session")
+def guest() -> Guest:
+    """The provisioned guest. A checkout without one fails: `make test` provisions first."""
+    files = Guest(
+        RESOURCES / "kernel/vmlinux",
+        RESOURCES / "kernel/initramfs.cpio",
+        RESOURCES / "guest/guest.erofs",
+    )
+    for path in (files.kernel, files.initramfs, files.image):
+        assert path.exists(), f"{path} is missing: run `make provision`, or deselect with -m 'not vm'"
+    return files
