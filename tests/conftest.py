@@ -35,5 +35,7 @@ def guest() -> Guest:
         RESOURCES / "guest/guest.erofs",
     )
     for path in (files.kernel, files.initramfs, files.image):
-        assert path.exists(), f"{path} is missing: run `make provision`, or deselect with -m 'not vm'"
+        assert path.exists(), (
+            f"{path} is missing: run `make provision`, or deselect with -m 'not vm'"
+        )
     return files

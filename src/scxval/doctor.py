@@ -44,7 +44,7 @@ def examine(root: Path) -> list[Finding]:
     """Every check, in the order in which set-up needs them."""
     checks: list[Callable[[], Finding]] = [
         check_python,
-        *(lambda name=name: check_program(name) for name in PROGRAMS),  # type: ignore[misc]
+        *(lambda name=name: check_program(name) for name in PROGRAMS),
         check_qemu,
         check_namespaces,
         lambda: check_disk(root),

@@ -7,7 +7,10 @@ Trouble inside a cell is neither: it is an outcome, recorded in the cell's statu
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
 
 
 class ScxvalError(Exception):
@@ -24,3 +27,18 @@ def unknown_name(what: str, name: object, allowed: Iterable[str]) -> ScxvalError
     close = difflib.get_close_matches(str(name), known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return ScxvalError(f"unknown {what} {name!r}{hint} Allowed: {', '.join(known)}.")
+
+
+def run_step(step: Callable[[], None]) -> int:
+    """Run a rule's step: 0, or 1 with one line on stderr for what a user can read and mend."""
+    try:
+        step()
+    except (ScxvalError, HarnessError) as error:
+        print(f"error: {error}", file=sys.stderr)
+    except subprocess.CalledProcessError as error:
+        print(f"error: {shlex.join(error.cmd)} ended with {error.returncode}", file=sys.stderr)
+    except FileNotFoundError as error:
+        print(f"error: no {error.filename}; `scxval doctor` says what is missing", file=sys.stderr)
+    else:
+        return 0
+    return 1

@@ -18,8 +18,8 @@ from scxval.vm.job import cell_spec
 from scxval.vm.provenance import tree_sha256
 
 # `snakemake` may be called by its path, without its environment's bin folder on PATH; jobs call
-# the same environment's python.
-shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH; ")
+# the same environment's python. A user's PATH may lack the sbin folders, where depmod is.
+shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH:/usr/sbin:/sbin; ")
 
 SOURCE = repository() / "src" / "scxval"
 RUN_DIR = "results/runs/{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}"
@@ -45,7 +45,9 @@ wildcard_constraints:
 
 def code(*patterns):
     """Digest of package files, as a parameter: their content decides on a rerun, never a checkout."""
-    return tree_sha256(sorted(f for p in patterns for f in SOURCE.glob(p) if f.is_file()))[:16]
+    return tree_sha256(
+        sorted(f for p in patterns for f in SOURCE.glob(p) if f.is_file())
+    )[:16]
 
 
 def current_plan():

@@ -11,7 +11,6 @@ GUEST = {
 
 rule kernel:
     """Guest kernel with sched_ext and its initramfs, from Debian packages."""
-    input:
     output:
         kernel=GUEST["kernel"],
         initramfs=GUEST["initramfs"],
@@ -20,7 +19,9 @@ rule kernel:
     log:
         "logs/kernel.log",
     params:
-        code=code("provision/kernel.py", "provision/mmdebstrap.py", "provision/settings.py"),
+        code=code(
+            "provision/kernel.py", "provision/mmdebstrap.py", "provision/settings.py"
+        ),
         settings=PROVISION,
         meant="envs/kernel.lock",
         folder=subpath(output.kernel, parent=True),
@@ -46,7 +47,9 @@ rule guest_image:
     log:
         "logs/guest_image.log",
     params:
-        code=code("provision/image.py", "provision/mmdebstrap.py", "provision/settings.py"),
+        code=code(
+            "provision/image.py", "provision/mmdebstrap.py", "provision/settings.py"
+        ),
         settings=PROVISION,
         meant="envs/guest.lock",
     message:
@@ -73,7 +76,9 @@ rule build_root:
     log:
         "logs/build_root.log",
     params:
-        code=code("provision/image.py", "provision/mmdebstrap.py", "provision/settings.py"),
+        code=code(
+            "provision/image.py", "provision/mmdebstrap.py", "provision/settings.py"
+        ),
         settings=PROVISION,
         meant="envs/buildroot.lock",
     message:

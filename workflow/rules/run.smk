@@ -20,7 +20,9 @@ rule run_cell:
         vm_slots=1,
         mem_mb=machine_memory,
     params:
-        code=code("agent/*", "vm/job.py", "vm/qemu.py", "vm/run_cell.py", "vm/verdict.py"),
+        code=code(
+            "agent/*", "vm/job.py", "vm/qemu.py", "vm/run_cell.py", "vm/verdict.py"
+        ),
         tracer_code=tracer_code,
         spec=spec_json,
         folder=subpath(output.status, parent=True),

@@ -41,9 +41,13 @@ def _one_line(error: ValidationError, where: str) -> ScxvalError:
     key = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "additionalProperties" and isinstance(error.schema, dict):
         allowed = error.schema["properties"]
-        bad = next(name for name in dict(error.instance) if name not in allowed)
+        bad = next(name for name in _names(error.instance) if name not in allowed)
         return unknown_name(f"key in {where}{'.' + key if key else ''}:", bad, allowed)
     return ScxvalError(f"{where}{'.' + key if key else ''}: {error.message}")
+
+
+def _names(mapping: Any) -> list[str]:
+    return list(mapping)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

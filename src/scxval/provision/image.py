@@ -6,11 +6,13 @@ from __future__ import annotations
 import argparse
 import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scxval.errors import run_step
 from scxval.provision.lock import check_lock, format_lock, installed_packages
 from scxval.provision.mmdebstrap import bootstrap
 from scxval.provision.settings import Settings, settings_argument, settings_from
@@ -113,4 +115,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_step(main))

@@ -14,10 +14,11 @@ import shlex
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-from scxval.errors import HarnessError
+from scxval.errors import HarnessError, run_step
 from scxval.provision.lock import check_lock, format_lock
 from scxval.provision.mmdebstrap import bootstrap
 from scxval.provision.settings import Settings, settings_argument, settings_from
@@ -182,4 +183,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_step(main))

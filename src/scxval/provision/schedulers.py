@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import shlex
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
+from scxval.errors import run_step
 from scxval.provision.lock import check_lock, format_lock
 from scxval.provision.mmdebstrap import enter, run_script
 from scxval.provision.settings import (
@@ -154,4 +156,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_step(main))

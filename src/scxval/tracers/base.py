@@ -11,9 +11,10 @@ class TracerCommand:
     """How to run a tracer in the guest.
 
     `argv`, `ready_file` and `outputs` may use {in} (files of the job, read-only), {out} (where logs
-    such as tracer.log are written) and {raw} (a memory file system, copied out at the end). The tracer is ready once `ready_pattern` (a
-    regular expression) is found in `ready_file`; it is stopped by one `stop_signal`. `lost_pattern`
-    has one group, a number of lost events, and is searched for in the tracer's log and outputs.
+    such as tracer.log are written) and {raw} (a memory file system, copied out at the end). The tracer
+    is ready once `ready_pattern` (a regular expression) is found in `ready_file`; it is stopped by one
+    `stop_signal`. `lost_pattern` has one group, a number of lost events, and is searched for in the
+    tracer's log and outputs.
     """
 
     argv: list[str]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, Literal
 from scxval.catalog.config import Limits
 from scxval.catalog.model import Machine
 from scxval.catalog.outcomes import Outcome
-from scxval.errors import HarnessError
+from scxval.errors import HarnessError, run_step
 from scxval.tracers.btf import function_names
 from scxval.vm.job import JobFiles
 from scxval.vm.provenance import write_json
@@ -93,4 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_step(main))

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""The report: one self-contained HTML page from the plan and the files that the runs left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def build_report(plan: Path, runs: Path, output: Path, window_ms: int) -> None:
+    """Write the page `output` from `plan` (plan.json) and the cells under `runs`.
+
+    `window_ms` is the length of the per-CPU timeline. The same inputs give the same bytes. Raises
+    ScxvalError when the plan cannot be read; a cell's missing or unreadable file is shown in the
+    page instead.
+    """
+    # Imported late: --help and the workflow's parsing must not pay for Arrow and Jinja.
+    from scxval.report import page
+
+    page.build_report(plan, runs, output, window_ms)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""`python -m scxval.report`: builds the report page from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from scxval.errors import ScxvalError
+from scxval.report import build_report
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse arguments and build the page; 0, or 2 when an argument or the plan is at fault."""
+    parser = argparse.ArgumentParser(prog="python -m scxval.report", description=__doc__)
+    parser.add_argument("--plan", type=Path, required=True, help="plan.json")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the cells")
+    parser.add_argument("--output", type=Path, required=True, help="the HTML page to write")
+    parser.add_argument(
+        "--window-ms", type=int, default=200, help="length of the timelines (default: 200)"
+    )
+    args = parser.parse_args(argv)
+    try:
+        build_report(args.plan, args.runs, args.output, args.window_ms)
+    except ScxvalError as error:
+        print(f"scxval report: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

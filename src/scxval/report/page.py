@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""Renders the report page from its sections, as one file that needs no other.
+
+The page fetches nothing: style, scripts, plotly.js and all data are inside. Its content security
+policy allows no request, and no script but the two whose digests it names.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from scxval.errors import ScxvalError
+from scxval.events.metrics import METRICS
+from scxval.report import facts, figures, sections, text
+from scxval.report.cell import CellView, anchor
+from scxval.report.load import NOT_RUN, Inputs, load
+
+TEMPLATES = Path(__file__).parent
+
+
+def build_report(plan: Path, runs: Path, output: Path, window_ms: int) -> None:
+    """Read the inputs, render, write; the same as scxval.report.build_report."""
+    if window_ms <= 0:
+        raise ScxvalError(f"the timeline window must be longer than 0 ms, not {window_ms}")
+    inputs = load(plan, runs)
+    page = render(inputs, output.parent, window_ms)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_bytes(page.encode("utf-8"))
+
+
+def render(inputs: Inputs, page_folder: Path, window_ms: int) -> str:
+    """The whole page as text; links to files are relative to `page_folder`."""
+    ids = sections.PlotIds()
+    plotlyjs, script = _plotlyjs(), _own_script()
+    env = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    env.filters |= {
+        "visible": text.visible,
+        "log": text.log_text,
+        "anchor": anchor,
+        "count": text.count_text,
+        "plural": text.plural,
+    }
+    all_facts = facts.gather(inputs.runs)
+    cells = [CellView(run, all_facts, page_folder) for run in inputs.runs]
+    names = sections.workloads(inputs)
+    context: dict[str, Any] = {
+        "csp": _policy([plotlyjs, script]),
+        "plotlyjs": Markup(plotlyjs),
+        "script": Markup(script),
+        "headline": sections.headline(inputs),
+        "inputs": inputs,
+        "matrix": sections.Matrix(inputs),
+        "excluded": sections.excluded_reasons(inputs.excluded),
+        "bad": [run for run in inputs.runs if not run.ok and run.status is not None],
+        "unreadable": [run for run in inputs.runs if run.problems],
+        "not_run": [run for run in inputs.runs if run.state == NOT_RUN],
+        "workloads": [(name, sections.measured(inputs, name, ids)) for name in names],
+        "timelines": [
+            sections.workload_timelines(inputs, name, window_ms * 1_000_000, ids) for name in names
+        ],
+        "window_ms": window_ms,
+        "other_colour": figures.OTHER,
+        "definitions": definitions(),
+        "facts": all_facts,
+        "config": _config_lines(inputs.config),
+        "cells": cells,
+        "runs": {view.run.cell.path: view for view in cells},
+    }
+    return env.get_template("index.html.j2").render(context)
+
+
+def _plotlyjs() -> str:
+    # Only plotly.js is taken from the package; importing its graph objects costs half a second.
+    from plotly.offline import get_plotlyjs
+
+    source: str = get_plotlyjs()
+    if "</script" in source.lower():
+        raise ScxvalError("this plotly.js cannot stand in a page: it holds `</script`")
+    return _newlines(source)
+
+
+def _own_script() -> str:
+    return _newlines((TEMPLATES / "script.js.j2").read_text(encoding="utf-8"))
+
+
+def _newlines(source: str) -> str:
+    """As the browser reads it: its digest is taken after CR LF has become LF."""
+    return source.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    digests = (base64.b64encode(hashlib.sha256(source.encode()).digest()) for source in scripts)
+    allowed = " ".join(f"'sha256-{digest.decode()}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def definitions() -> list[tuple[str, str]]:
+    """Every metric that scxval computes and what exactly it is."""
+    return [(metric.name, metric.definition) for metric in METRICS]
+
+
+def _config_lines(config: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(key, text.value_text(value)) for key, value in facts.flatten(config).items() if key]

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""The job's own logic on this host: outcomes of commands that need no scheduler and no guest.
+
+Runs with schedulers and tracers are in tests/vm, in real guests.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scxval.agent.__main__ import main
+from scxval.agent.clocks import Marks, read_clocks
+from scxval.agent.job import build_id, copy_tree
+
+LIMITS = {"attach_s": 2, "ready_s": 1, "workload_s": 1, "stop_s": 2}
+TRACER = {
+    "env": {},
+    "ready_file": "{out}/tracer.log",
+    "ready_pattern": r"^ready$",
+    "outputs": ["{raw}/trace.txt"],
+    "lost_pattern": r"^Lost (\d+) events$",
+    "stop_signal": "SIGINT",
+}
+# Writes a trace, says that it is ready, and ends cleanly on SIGINT.
+GOOD_TRACER = """
+import signal, sys, time
+open("{raw}/trace.txt", "w").write("Lost 3 events\\n")
+signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+print("Lost 4 events")
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def run(tmp_path: Path, workload: list[str], **parts: Any) -> dict[str, Any]:
+    spec = {
+        "limits": LIMITS,
+        "isolation": {"tracer_cpus": None, "workload_cpus": None},
+        "scheduler": None,
+        "tracer": None,
+        "workload": {"argv": workload},
+        "versions": {"python": ["python3", "--version"]},
+        **parts,
+    }
+    folders = [tmp_path / name for name in ("in", "out", "raw")]
+    for folder in folders:
+        folder.mkdir()
+    (folders[0] / "job.json").write_text(json.dumps(spec))
+    main(*folders)
+    result: dict[str, Any] = json.loads((folders[1] / "agent.json").read_text())
+    assert "agent_error" not in result, result
+    return result
+
+
+def tracer(code: str) -> dict[str, Any]:
+    return {**TRACER, "argv": [sys.executable, "-c", code]}
+
+
+def test_ok(tmp_path: Path) -> None:
+    result = run(tmp_path, ["sh", "-c", "echo work >{raw}/file"])
+    assert (result["outcome"], result["reason"]) == ("ok", "")
+    assert result["exit_codes"] == {"workload": 0, "scheduler": None, "tracer": None}
+    assert (tmp_path / "out/file").read_text() == "work\n"
+    start, end = result["window_ns"]
+    marks = {mark["mark"]: mark["mono_ns"] for mark in result["marks"]}
+    assert marks["job-start"] < start == marks["work-start"] < end == marks["work-end"]
+    assert result["versions"]["python"].startswith("Python 3")
+
+
+def test_workload_failed(tmp_path: Path) -> None:
+    result = run(tmp_path, ["sh", "-c", "echo bad key >&2; exit 2"])
+    assert result["outcome"] == "workload_failed"
+    assert "exit code 2" in result["reason"]
+    assert (tmp_path / "out" / result["log"]).read_text() == "bad key\n"
+
+
+def test_workload_over_its_limit(tmp_path: Path) -> None:
+    result = run(tmp_path, ["sleep", "60"])
+    assert result["outcome"] == "timeout"
+    assert result["exit_codes"]["workload"] == -9
+
+
+def test_scheduler_that_ends_at_once(tmp_path: Path) -> None:
+    argv = ["sh", "-c", "echo verifier says no; exit 1"]
+    result = run(tmp_path, ["true"], scheduler={"argv": argv, "ops": "x"})
+    assert result["outcome"] == "scheduler_rejected"
+    assert "exit code 1" in result["reason"]
+    # The workload must not run under another scheduler's name.
+    assert result["exit_codes"]["workload"] is None
+    assert "window_ns" not in result
+
+
+def test_scheduler_that_never_attaches(tmp_path: Path) -> None:
+    result = run(tmp_path, ["true"], scheduler={"argv": ["sleep", "60"], "ops": "x"})
+    assert result["outcome"] == "scheduler_rejected"
+    assert "after 2 s" in result["reason"]
+    assert result["exit_codes"] == {"workload": None, "scheduler": -2, "tracer": None}
+
+
+def test_tracer_ready_and_its_losses_summed(tmp_path: Path) -> None:
+    code = GOOD_TRACER.replace("{raw}", str(tmp_path / "raw"))
+    result = run(tmp_path, ["true"], tracer=tracer(code))
+    assert result["outcome"] == "ok"
+    assert result["tracer"] == {"ready": True, "lost": 7}
+    assert (tmp_path / "out/trace.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("import sys; sys.exit(5)", "exit code 5 before it was ready"),
+        ("import time; time.sleep(60)", "not ready after 1 s"),
+        (
+            "import time; print('ready', flush=True); time.sleep(.2); exit(6)",
+            "died with exit code 6",
+        ),
+        (
+            "import signal, sys, time; signal.signal(2, lambda *_: sys.exit(7));"
+            "print('ready', flush=True); time.sleep(60)",
+            "ended with exit code 7 after SIGINT",
+        ),
+    ],
+)
+def test_tracer_failed(tmp_path: Path, code: str, says: str) -> None:
+    result = run(tmp_path, ["sleep", "0.6"], tracer=tracer(code))
+    assert result["outcome"] == "tracer_failed"
+    assert says in result["reason"]
+
+
+def test_the_agents_own_fault_is_not_an_outcome(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("in", "out", "raw")]
+    for folder in folders:
+        folder.mkdir()
+    (folders[0] / "job.json").write_text(json.dumps({"limits": LIMITS}))
+    assert main(*folders) == 1
+    assert "KeyError" in json.loads((folders[1] / "agent.json").read_text())["agent_error"]
+
+
+def test_marks_are_on_disk_as_they_happen(tmp_path: Path) -> None:
+    marks = Marks(tmp_path / "agent.jsonl")
+    times = [marks.take("a"), marks.take("b")]
+    lines = [json.loads(line) for line in (tmp_path / "agent.jsonl").read_text().splitlines()]
+    assert [line["mark"] for line in lines] == ["a", "b"]
+    assert [line["mono_ns"] for line in lines] == times
+
+
+def test_clocks_are_read_together() -> None:
+    clocks = read_clocks()
+    assert clocks["spread_ns"] >= 0
+    assert clocks["boot_ns"] >= clocks["mono_ns"]
+
+
+def test_build_id() -> None:
+    notes = b"\4\0\0\0\x14\0\0\0\3\0\0\0GNU\0" + bytes(range(20)) + b"rest"
+    assert build_id(notes) == bytes(range(20)).hex()
+    assert build_id(b"nothing") == ""
+
+
+def test_copy_tree(tmp_path: Path) -> None:
+    (tmp_path / "a/b/c").mkdir(parents=True)
+    (tmp_path / "a/x").write_bytes(b"x" * 3_000_000)
+    (tmp_path / "a/b/c/y").write_text("y")
+    copy_tree(tmp_path / "a", tmp_path / "z")
+    assert (tmp_path / "z/x").read_bytes() == b"x" * 3_000_000
+    assert (tmp_path / "z/b/c/y").read_text() == "y"

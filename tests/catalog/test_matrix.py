@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""The matrix: every combination is planned or excluded with a reason, the baseline always included."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scxval.catalog.config import parse_config, read_config_files
+from scxval.catalog.matrix import Host, plan, this_host
+from scxval.catalog.model import AXES, Cell, cell_from_path
+from scxval.catalog.outcomes import Outcome
+
+from ..conftest import ROOT
+
+RAW = read_config_files([ROOT / "config/config.yaml"])
+RAW["catalog"] = ["config/catalog", "tests/faults"]
+CATALOG = parse_config(RAW, ROOT).catalog
+TCG_ONLY = Host(16384, {"kvm": False, "tcg": True})
+
+
+def planned(**changes: Any) -> Any:
+    host = changes.pop("host", TCG_ONLY)
+    return plan(parse_config({**RAW, **changes}, ROOT), host)
+
+
+def test_a_narrowed_scheduler_keeps_the_baseline() -> None:
+    result = planned(scheduler="scx_rusty", tracer="none", reps=1)
+    assert [cell.scheduler for cell in result.cells] == ["fair", "scx_rusty"]
+
+
+def test_auto_takes_the_first_accelerator_that_booted() -> None:
+    for works, machine in ((True, "kvm4"), (False, "tcg4")):
+        result = planned(host=Host(16384, {"kvm": works, "tcg": True}))
+        assert {cell.machine for cell in result.cells} == {machine}
+        assert not result.unresolved
+
+
+def test_auto_is_undecided_before_the_probe() -> None:
+    result = planned(host=Host(16384, {}))
+    assert result.cells == []
+    assert result.unresolved == ["auto4"]
+
+
+def test_an_accelerator_that_did_not_boot_is_unsupported() -> None:
+    result = planned(machine="kvm4")
+    assert result.cells == []
+    assert {e.outcome for e in result.excluded} == {Outcome.UNSUPPORTED}
+    assert "did not boot" in result.excluded[0].reason
+
+
+def test_no_cpu_left_for_the_workload_is_infeasible(tmp_path: Path) -> None:
+    (tmp_path / "machines.yaml").write_text(
+        "tcg1: {accelerator: tcg, about: one CPU, vcpus: 1, memory_mib: 512}\n"
+    )
+    result = planned(
+        catalog=["config/catalog", str(tmp_path)],
+        machine="tcg1",
+        isolation=["none", "taskset"],
+        scheduler=["fair", "scx_central"],
+        tracer="none",
+        reps=1,
+    )
+    reasons = {(e.cell.scheduler, e.cell.isolation): e for e in result.excluded}
+    assert [cell.path for cell in result.cells] == ["fair/periodic_mix/none/none/tcg1/rep0"]
+    assert reasons["fair", "taskset"].outcome is Outcome.INFEASIBLE
+    assert reasons["scx_central", "none"].outcome is Outcome.UNSUPPORTED
+    assert "2 CPUs" in reasons["scx_central", "none"].reason
+
+
+def test_too_little_memory_is_infeasible() -> None:
+    result = planned(host=Host(1024, {"kvm": False, "tcg": True}))
+    assert {e.outcome for e in result.excluded} == {Outcome.INFEASIBLE}
+
+
+@given(
+    axes=st.fixed_dictionaries(
+        {axis: st.lists(st.sampled_from(CATALOG.names(axis)), min_size=1) for axis in AXES}
+    ),
+    reps=st.integers(1, 3),
+    kvm=st.booleans(),
+)
+def test_nothing_is_lost(axes: dict[str, list[str]], reps: int, kvm: bool) -> None:
+    host = Host(16384, {"kvm": kvm, "tcg": True})
+    result = planned(**axes, reps=reps, host=host)
+    cells = [*result.cells, *(e.cell for e in result.excluded)]
+    assert len(set(cells)) == len(cells)
+    schedulers = {*axes["scheduler"], "fair"}
+    machines = {("kvm4" if kvm else "tcg4") if m == "auto4" else m for m in axes["machine"]}
+    expected = reps * len(schedulers) * len(machines)
+    for axis in ("workload", "tracer", "isolation"):
+        expected *= len(set(axes[axis]))
+    assert len(cells) == expected
+    assert all(e.reason for e in result.excluded)
+
+
+@given(
+    st.builds(
+        Cell,
+        *(st.sampled_from(CATALOG.names(axis)) for axis in AXES),
+        rep=st.integers(0, 10**6),
+    )
+)
+def test_a_path_reads_back(cell: Cell) -> None:
+    assert cell_from_path(cell.path) == cell
+    assert cell_from_path(f"results/runs/{cell.path}/") == cell
+
+
+@pytest.mark.parametrize("path", ["", "a/b", "a/b/c/d/e/f", "a/b/c/d/e/rep-1", "a/b/c/d/e/repx"])
+def test_other_paths_are_no_cells(path: str) -> None:
+    with pytest.raises(ValueError, match="not a cell"):
+        cell_from_path(path)
+
+
+def test_host_reads_the_probe(tmp_path: Path) -> None:
+    file = tmp_path / "accelerator.json"
+    assert this_host(file).accelerators == {}
+    file.write_text(json.dumps({"kvm": {"works": False}, "tcg": {"works": True}}))
+    assert this_host(file).accelerators == {"kvm": False, "tcg": True}
+    assert this_host(file).memory_mib > 256

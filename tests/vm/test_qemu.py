@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""The launcher: what a guest may reach, and that it never outlives whoever asked for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scxval.catalog.config import Config
+from scxval.vm.qemu import VmSpec, ancestors, qemu_argv
+from scxval.vm.run_cell import Guest
+
+from ..conftest import RESOURCES
+from .test_outcomes import spec_of
+
+SPEC = VmSpec(
+    "tcg", 2, 512, Path("/k"), Path("/i"), Path("/image"), Path("/in"), Path("/out"), "x=1"
+)
+
+
+def test_argv_gives_the_guest_one_writable_folder_and_no_network() -> None:
+    argv = qemu_argv(SPEC)
+    shares = [word for word in argv if word.startswith("local,")]
+    assert [("readonly=on" in share) for share in shares] == [True, False]
+    assert "path=/out," in shares[1]
+    drives = [word for word in argv if word.startswith("file=/image")]
+    assert len(drives) == 1
+    assert "readonly=on" in drives[0]
+    assert argv[argv.index("-nic") + 1] == "none"
+    assert argv[argv.index("-append") + 1].endswith("oops=panic x=1")
+
+
+def test_argv_by_accelerator() -> None:
+    tcg, kvm = (qemu_argv(dataclasses.replace(SPEC, accelerator=a)) for a in ("tcg", "kvm"))
+    assert tcg[tcg.index("-accel") + 1] == "tcg,thread=multi"
+    assert (kvm[kvm.index("-accel") + 1], kvm[kvm.index("-cpu") + 1]) == ("kvm", "host")
+
+
+def test_ancestors() -> None:
+    code = "from scxval.vm.qemu import ancestors; print(*ancestors())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(os.getpid()), str(os.getppid())]
+    assert ancestors()[0] == os.getppid()
+
+
+def qemu_of(folder: Path) -> int | None:
+    """The QEMU process that works in a folder."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes()
+        except OSError:
+            continue
+        if b"qemu-system" in words and str(folder).encode() in words:
+            return int(entry.parent.name)
+    return None
+
+
+def wait_for(condition: object, limit_s: float) -> bool:
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        if condition():  # type: ignore[operator]
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.vm
+@pytest.mark.parametrize("victim", ["runner", "the shell above it"])
+def test_a_guest_dies_with_whoever_asked_for_it(
+    fault_config: Config, guest: Guest, tmp_path: Path, victim: str
+) -> None:
+    command = [
+        *(sys.executable, "-m", "scxval.vm.run_cell"),
+        *("--spec", spec_of(fault_config, workload="hang").to_json()),
+        *("--kernel", str(guest.kernel), "--initramfs", str(guest.initramfs)),
+        *("--image", str(guest.image), "--functions", str(RESOURCES / "probe/functions.txt")),
+        *("--output", str(tmp_path / "cell")),
+    ]
+    (tmp_path / "cell").mkdir()
+    # As Snakemake does: a shell that waits for the command, in Snakemake's place a second shell.
+    inner = f"{shlex.join(command)}; exit $?"
+    middle = ["bash", "-c", f"bash -c {shlex.quote(inner)}; exit $?"]
+    top = subprocess.Popen(middle, start_new_session=True)
+    try:
+        assert wait_for(lambda: qemu_of(tmp_path), 30), "QEMU never started"
+        if victim == "runner":
+            runner = ancestors_of(qemu_of(tmp_path) or 0)
+            os.kill(runner, signal.SIGKILL)
+        else:
+            top.kill()
+        assert wait_for(lambda: qemu_of(tmp_path) is None, 10), "QEMU is still there"
+    finally:
+        pid = qemu_of(tmp_path)
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+        if top.poll() is None:
+            os.killpg(top.pid, signal.SIGKILL)
+        top.wait()
+
+
+def ancestors_of(pid: int) -> int:
+    """The parent of a process."""
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    return int(stat.rpartition(")")[2].split()[1])
