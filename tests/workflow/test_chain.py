@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+"""The whole chain on real machines: scheduler to report, again, one change, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from scxval.events.capability import read_capability
+from scxval.events.table import read_events
+
+from .conftest import Workdir
+
+pytestmark = [pytest.mark.workflow, pytest.mark.vm]
+
+NARROW = ["scheduler=scx_rusty", "tracer=bpftrace", "machine=tcg4", "reps=1"]
+FAULTS = ["catalog=[config/catalog,faults]", "isolation=none", "reps=1"]
+
+
+def outcomes(workdir: Workdir) -> dict[str, str]:
+    return {cell: json.loads(f.read_text())["outcome"] for cell, f in workdir.runs().items()}
+
+
+@pytest.fixture(scope="module")
+def chain(make_workdir) -> Workdir:
+    """One real scheduler and the baseline, traced, from boot to report."""
+    workdir: Workdir = make_workdir("chain")
+    done = workdir.snakemake("--config", *NARROW)
+    assert done.returncode == 0, done.stdout
+    return workdir
+
+
+def cell_folder(workdir: Workdir, scheduler: str) -> Path:
+    return workdir.path / f"results/runs/{scheduler}/periodic_mix/bpftrace/taskset/tcg4/rep0"
+
+
+def test_cells_ran_under_their_schedulers(chain: Workdir) -> None:
+    assert set(outcomes(chain).values()) == {"ok"}
+    assert len(outcomes(chain)) == 2
+    rusty = json.loads((cell_folder(chain, "scx_rusty") / "status.json").read_text())
+    assert rusty["scheduler"]["after"]["ops"].startswith("rusty_")
+    assert rusty["scheduler"]["before"] == rusty["scheduler"]["after"]
+    fair = json.loads((cell_folder(chain, "fair") / "status.json").read_text())
+    assert fair["scheduler"]["after"]["state"] != "enabled"
+
+
+def test_events_show_the_scheduler_at_work(chain: Workdir) -> None:
+    kinds = {}
+    for scheduler in ("fair", "scx_rusty"):
+        table = read_events(cell_folder(chain, scheduler) / "events.parquet")
+        kinds[scheduler] = set(pc.unique(table["kind"].cast("string")).to_pylist())
+        capability = read_capability(cell_folder(chain, scheduler) / "capability.json")
+        assert capability.lost == 0
+        assert capability.unparsed == 0
+        assert kinds[scheduler] <= set(capability.kinds)
+        times = table["time_ns"].to_numpy()
+        assert (times[1:] >= times[:-1]).all()
+    assert {"TaskScheduled", "TaskSlept", "TaskWoke", "CpuIdle"} <= kinds["fair"]
+    ops = {"EnqueueTask", "PickTask", "SetNextTask", "PutPrevTask", "SelectTaskRq", "Tick"}
+    assert ops <= kinds["scx_rusty"]
+    assert kinds["scx_rusty"] & {"DsqInsert", "DsqInsertVtime"}
+    # The fair class never enters a sched_ext function.
+    assert not kinds["fair"] & ops
+
+
+def test_workload_and_tracer_kept_to_their_cpus(chain: Workdir) -> None:
+    table = read_events(cell_folder(chain, "scx_rusty") / "events.parquet")
+    status = json.loads((cell_folder(chain, "scx_rusty") / "status.json").read_text())
+    start, end = status["window_ns"]
+    inside = table.filter(
+        pc.and_(pc.greater(table["time_ns"], start), pc.less(table["time_ns"], end))
+    )
+    on_cpu = inside.filter(pc.equal(inside["kind"].cast("string"), "TaskScheduled"))
+    for task, cpus in (("hog", {0, 1, 2}), ("per", {0, 1, 2}), ("bpftrace", {3})):
+        rows = on_cpu.filter(pc.starts_with(on_cpu["comm"].cast("string"), task))
+        assert rows.num_rows > 0, task
+        assert set(rows["cpu"].to_pylist()) <= cpus, task
+
+
+def test_metrics_are_those_of_the_workload(chain: Workdir) -> None:
+    for scheduler in ("fair", "scx_rusty"):
+        rows = pq.read_table(cell_folder(chain, scheduler) / "metrics.parquet").to_pylist()
+        value = {
+            (row["scope"], row["name"], row["metric"], row["stat"]): row["value"] for row in rows
+        }
+        # One CPU-bound task and two periodic ones, on three CPUs for two seconds.
+        assert 1.5e9 < value["workload", "", "run_time", "value"] < 6e9
+        assert value["workload", "", "threads", "value"] == 3
+        assert value["workload", "", "wakeup_latency", "count"] > 50
+        assert value["workload", "", "wakeup_latency", "p99"] > 0
+        assert 0 < value["cpu", "0", "utilisation", "value"] <= 1
+    assert value["workload", "", "dsq_latency", "count"] > 50
+
+
+def test_report_is_there(chain: Workdir) -> None:
+    page = (chain.path / "results/report/index.html").read_text()
+    assert "scx_rusty" in page
+    assert "4 ok" not in page
+
+
+def test_a_second_run_does_nothing(chain: Workdir) -> None:
+    done = chain.snakemake("--config", *NARROW)
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout
+
+
+def test_gate(chain: Workdir) -> None:
+    done = chain.snakemake("gate", "--config", *NARROW)
+    assert done.returncode == 0, done.stdout
+    assert json.loads((chain.path / "results/gate.json").read_text())["pass"]
+
+
+def test_a_changed_axis_runs_only_the_new_cell(chain: Workdir) -> None:
+    before = {cell: file.stat().st_mtime_ns for cell, file in chain.runs().items()}
+    done = chain.snakemake("--config", *NARROW, "scheduler=fair", "tracer=[none,bpftrace]")
+    assert done.returncode == 0, done.stdout
+    after = {cell: file.stat().st_mtime_ns for cell, file in chain.runs().items()}
+    assert set(after) - set(before) == {"fair/periodic_mix/none/taskset/tcg4/rep0"}
+    assert {cell: after[cell] for cell in before} == before
+
+
+def test_a_scheduler_that_cannot_attach(make_workdir) -> None:
+    """isolcpus: the kernel refuses every sched_ext scheduler; the baseline beside it is measured."""
+    workdir = make_workdir("rejected")
+    axes = ["scheduler=scx_simple", "tracer=none", "machine=[tcg2,isolcpus2]"]
+    done = workdir.snakemake("--config", *FAULTS, *axes)
+    assert done.returncode == 0, done.stdout
+    assert outcomes(workdir) == {
+        "fair/periodic_mix/none/none/isolcpus2/rep0": "ok",
+        "fair/periodic_mix/none/none/tcg2/rep0": "ok",
+        "scx_simple/periodic_mix/none/none/isolcpus2/rep0": "scheduler_rejected",
+        "scx_simple/periodic_mix/none/none/tcg2/rep0": "ok",
+    }
+    rejected = workdir.runs()["scx_simple/periodic_mix/none/none/isolcpus2/rep0"].parent
+    assert 'Not compatible with "isolcpus="' in (rejected / "raw/dmesg.log").read_text()
+    page = (workdir.path / "results/report/index.html").read_text()
+    assert "scheduler_rejected" in page
+    failed = workdir.snakemake("gate", "--config", *FAULTS, *axes)
+    assert failed.returncode == 1
+    assert "1 bad cells, 0 allowed" in failed.stdout
+
+
+def test_a_refused_workload_and_a_hung_guest(make_workdir) -> None:
+    workdir = make_workdir("workloads")
+    done = workdir.snakemake(
+        "--config",
+        *FAULTS,
+        "scheduler=fair",
+        "tracer=none",
+        "machine=tcg2",
+        "workload=[refused,hang,periodic_mix]",
+        "limits={total_s: 30}",
+    )
+    assert done.returncode == 0, done.stdout
+    found = {cell.split("/")[1]: outcome for cell, outcome in outcomes(workdir).items()}
+    assert found == {"refused": "workload_failed", "hang": "timeout", "periodic_mix": "ok"}
+    for cell, file in workdir.runs().items():
+        status = json.loads(file.read_text())
+        assert bool(status["reason"]) == (status["outcome"] != "ok"), cell
+        assert read_events(file.parent / "events.parquet").num_rows == 0
+    refused = json.loads(workdir.runs()["fair/refused/none/none/tcg2/rep0"].read_text())
+    assert any("ftrace" in line for line in refused["log_tail"])
+    assert (workdir.path / "results/report/index.html").exists()
+
+
+def test_a_tracer_that_dies(make_workdir) -> None:
+    workdir = make_workdir("tracer")
+    done = workdir.snakemake(
+        "--config",
+        *FAULTS,
+        "scheduler=fair",
+        "tracer=[bpftrace,none]",
+        "machine=tcg2",
+        "workload=kill_tracer",
+    )
+    assert done.returncode == 0, done.stdout
+    found = {cell.split("/")[2]: outcome for cell, outcome in outcomes(workdir).items()}
+    # Without a tracer there is nothing to kill, and pkill's complaint is not the workload's end.
+    assert found == {"bpftrace": "tracer_failed", "none": "ok"}
+    assert (workdir.path / "results/report/index.html").exists()
