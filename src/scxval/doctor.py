@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ PROGRAMS = {
 }
 QEMU_MINIMUM = 10
 DISK_MIB = 8192
+# The build root is unpacked in the temporary folder.
+TEMPORARY_MIB = 4096
 MEMORY_MIB = 4096
 
 
@@ -47,7 +50,10 @@ def examine(root: Path) -> list[Finding]:
         *(lambda name=name: check_program(name) for name in PROGRAMS),
         check_qemu,
         check_namespaces,
-        lambda: check_disk(root),
+        lambda: check_disk(root, DISK_MIB, "free some space"),
+        lambda: check_disk(
+            Path(tempfile.gettempdir()), TEMPORARY_MIB, "set TMPDIR to a folder on a larger disk"
+        ),
         check_memory,
         check_kvm_device,
         lambda: check_provisioned(root),
@@ -104,11 +110,10 @@ def check_namespaces() -> Finding:
     return Finding(name, True, f"user namespaces for {user}")
 
 
-def check_disk(root: Path) -> Finding:
-    """Space for build root, image, kernel and a few runs."""
-    free = shutil.disk_usage(root).free >> 20
-    detail = f"{free} MiB free in {root}"
-    return Finding(f"{DISK_MIB} MiB of disk", free >= DISK_MIB, detail, "free some space")
+def check_disk(folder: Path, needed_mib: int, fix: str) -> Finding:
+    """Free space below a folder."""
+    free = shutil.disk_usage(folder).free >> 20
+    return Finding(f"{needed_mib} MiB in {folder}", free >= needed_mib, f"{free} MiB free", fix)
 
 
 def check_memory() -> Finding:

@@ -15,7 +15,7 @@ from scxval.catalog.model import AXES, Cell
 from scxval.catalog.schema import repository
 from scxval.errors import ScxvalError
 from scxval.vm.job import cell_spec
-from scxval.vm.provenance import tree_sha256
+from scxval.files import tree_sha256
 
 # `snakemake` may be called by its path, without its environment's bin folder on PATH; jobs call
 # the same environment's python. A user's PATH may lack the sbin folders, where depmod is.

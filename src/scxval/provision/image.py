@@ -7,14 +7,13 @@ import argparse
 import shlex
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from scxval.errors import run_step
 from scxval.provision.lock import check_lock, format_lock, installed_packages
-from scxval.provision.mmdebstrap import bootstrap
+from scxval.provision.mmdebstrap import bootstrap, work_folder
 from scxval.provision.settings import Settings, settings_argument, settings_from
 
 # A fixed UUID and time make the image's bytes depend on the packages alone.
@@ -80,10 +79,8 @@ def collected_lock(
     settings: Settings, about: str, lock: Path, meant: Path
 ) -> Iterator[tuple[Path, list[str]]]:
     """A work folder, and hooks that save what dpkg and apt know in it; the lock is made from that."""
-    work = Path(tempfile.mkdtemp(prefix="scxval-image-"))
-    work.chmod(0o755)
-    quoted = shlex.quote(str(work))
-    try:
+    with work_folder() as work:
+        quoted = shlex.quote(str(work))
         yield (
             work,
             [
@@ -96,8 +93,6 @@ def collected_lock(
         text = format_lock(installed_packages(status, lists), about)
         lock.write_text(text, encoding="utf-8")
         check_lock(text, meant, settings.lock)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def main() -> None:

@@ -15,14 +15,13 @@ import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from scxval.errors import HarnessError, run_step
+from scxval.files import sha256
 from scxval.provision.lock import check_lock, format_lock
-from scxval.provision.mmdebstrap import bootstrap
+from scxval.provision.mmdebstrap import bootstrap, work_folder
 from scxval.provision.settings import Settings, settings_argument, settings_from
-from scxval.vm.provenance import sha256
 
 MODULES = ("virtio_blk", "erofs", "overlay", "9p", "9pnet_virtio")
 
@@ -54,36 +53,27 @@ DOWNLOAD = (
 
 
 def make(settings: Settings, output: Path, committed: Path) -> None:
-    """Leave vmlinux, initramfs.cpio, source.deb, release and lock.txt in `output`."""
-    work = Path(tempfile.mkdtemp(prefix="scxval-kernel-"))
-    try:
-        bootstrap(
-            settings,
-            variant="custom",
-            hooks=[
-                DOWNLOAD.format(series=settings.kernel),
-                f"copy-out /debs {shlex.quote(str(work))}",
-            ],
-        )
+    """Leave vmlinux, initramfs.cpio, source.deb and lock.txt in `output`."""
+    with work_folder() as work:
+        hooks = [
+            DOWNLOAD.format(series=settings.kernel),
+            f"copy-out /debs {shlex.quote(str(work))}",
+        ]
+        bootstrap(settings, variant="custom", hooks=hooks)
         debs = {deb.name.split("_")[0]: deb for deb in (work / "debs").glob("*.deb")}
         lock = format_lock(
             ((name, _deb_version(deb), sha256(deb)) for name, deb in debs.items()), "kernel"
         )
         check_lock(lock, committed, settings.lock)
         output.mkdir(parents=True, exist_ok=True)
+        source = next(name for name in debs if name.startswith("linux-source"))
+        shutil.move(debs.pop(source), output / "source.deb")
         for deb in debs.values():
-            if not deb.name.startswith("linux-source"):
-                subprocess.run(["dpkg-deb", "-x", str(deb), str(work / "root")], check=True)
+            subprocess.run(["dpkg-deb", "-x", str(deb), str(work / "root")], check=True)
         vmlinuz = next((work / "root").glob("usr/lib/modules/*/vmlinuz"))
         (output / "vmlinux").write_bytes(unpack_vmlinuz(vmlinuz.read_bytes()))
-        source = next(deb for name, deb in debs.items() if name.startswith("linux-source"))
-        shutil.move(source, output / "source.deb")
-        release = vmlinuz.parent.name
-        (output / "release").write_text(release + "\n", encoding="utf-8")
-        make_initramfs(work / "root", release, output / "initramfs.cpio")
+        make_initramfs(work / "root", vmlinuz.parent.name, output / "initramfs.cpio")
         (output / "lock.txt").write_text(lock, encoding="utf-8")
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def unpack_vmlinuz(image: bytes) -> bytes:

@@ -11,7 +11,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from scxval.errors import HarnessError
@@ -53,34 +54,46 @@ def bootstrap(
     _run(argv, settings)
 
 
-def enter(settings: Settings, root_tar: Path, hooks: Sequence[str]) -> None:
-    """Unpack a root made by `bootstrap` and run hooks in it; nothing of it is kept."""
-    argv = [
-        "--variant=custom",
-        # The root is complete: apt and dpkg have nothing to do.
-        "--skip=check/empty,update,setup,cleanup",
-        f"--setup-hook=tar-in {shlex.quote(str(root_tar.resolve()))} /",
-        *(f"--customize-hook={hook}" for hook in hooks),
-        "--format=null",
-        settings.suite,
-        "-",
-        settings.mirror,
-    ]
-    _run(argv, settings)
+def enter(
+    settings: Settings, root_tar: Path, inputs: Mapping[str, Path], script: str, out: Path
+) -> None:
+    """Unpack a root made by `bootstrap`, run a shell script in it, and keep what it leaves.
+
+    `inputs` are host files by the absolute path that they get in the root; the script runs in /build
+    and leaves its results in /build/out, which becomes `out`/out. Nothing else of the root is kept.
+    """
+    with work_folder() as work:
+        file = work / "run.sh"
+        file.write_text(f"set -eu\nmkdir -p /build/out\ncd /build\n{script}\n", encoding="utf-8")
+        files = {**inputs, "/build/run.sh": file}
+        argv = [
+            "--variant=custom",
+            # The root is complete: apt and dpkg have nothing to do.
+            "--skip=check/empty,update,setup,cleanup",
+            f"--setup-hook=tar-in {_quoted(root_tar)} /",
+            '--customize-hook=mkdir -p "$1/build"',
+            *(f"--customize-hook=upload {_quoted(src)} {dst}" for dst, src in files.items()),
+            '--customize-hook=chroot "$1" sh /build/run.sh',
+            f"--customize-hook=copy-out /build/out {_quoted(out)}",
+            "--format=null",
+            settings.suite,
+            "-",
+            settings.mirror,
+        ]
+        _run(argv, settings)
 
 
-def run_script(script: str) -> list[str]:
-    """Hooks that run a shell script inside the root as /build/run.sh."""
-    folder = Path(tempfile.mkdtemp(prefix="scxval-"))
-    folder.chmod(0o755)
-    file = folder / "run.sh"
-    file.write_text(f"set -eu\n{script}\n", encoding="utf-8")
-    file.chmod(0o644)
-    return [
-        'mkdir -p "$1/build"',
-        f"upload {shlex.quote(str(file))} /build/run.sh",
-        'chroot "$1" sh /build/run.sh',
-    ]
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """A temporary folder that an unprivileged mmdebstrap can read too; removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="scxval-") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path.resolve()))
 
 
 def _run(argv: list[str], settings: Settings) -> None:

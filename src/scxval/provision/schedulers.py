@@ -11,32 +11,29 @@ import argparse
 import shlex
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from scxval.errors import run_step
+from scxval.files import sha256
 from scxval.provision.lock import check_lock, format_lock
-from scxval.provision.mmdebstrap import enter, run_script
+from scxval.provision.mmdebstrap import enter, work_folder
 from scxval.provision.settings import (
     Settings,
     ca_bundle_path,
     settings_argument,
     settings_from,
 )
-from scxval.vm.provenance import sha256
 
 # Only what tools/sched_ext and the bpftool and libbpf that it builds need.
 TREE_PARTS = ("tools", "scripts", "include", "kernel/sched", "kernel/bpf")
 
 TREE_BUILD = """
-cd /build
 dpkg-deb --fsys-tarfile source.deb | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' >source.tar.xz
 top=$(basename "$(dpkg-deb --fsys-tarfile source.deb | tar -t --wildcards './usr/src/*.tar.xz')" .tar.xz)
 tar -xJf source.tar.xz {parts}
 cd "$top"
 cd tools/sched_ext
 make -j"$(nproc)" VMLINUX_BTF=/build/vmlinux {targets}
-mkdir /build/out
 cd build/bin
 cp {targets} /build/out/
 """
@@ -53,21 +50,17 @@ def build_tree(
     settings: Settings, root: Path, kernel: Path, names: list[str], output: Path
 ) -> None:
     """Build schedulers of the kernel's tools/sched_ext, for the BTF of the guest's own kernel."""
-    work = _work_folder()
     parts = " ".join(f'"$top/{part}"' for part in TREE_PARTS)
     script = TREE_BUILD.format(parts=parts, targets=" ".join(names))
-    hooks = [
-        'mkdir -p "$1/build"',
-        f"upload {shlex.quote(str((kernel / 'source.deb').resolve()))} /build/source.deb",
-        f"upload {shlex.quote(str((kernel / 'vmlinux').resolve()))} /build/vmlinux",
-        *run_script(script),
-        f"copy-out /build/out {shlex.quote(str(work))}",
-    ]
-    enter(settings, root, hooks)
-    output.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        shutil.move(work / "out" / name, output / name)
-    shutil.rmtree(work)
+    inputs = {
+        "/build/source.deb": kernel / "source.deb",
+        "/build/vmlinux": kernel / "vmlinux",
+    }
+    with work_folder() as work:
+        enter(settings, root, inputs, script, work)
+        output.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            shutil.move(work / "out" / name, output / name)
 
 
 def build_crate(
@@ -79,40 +72,21 @@ def build_crate(
 ) -> None:
     """Build one crate (name, version) with its own Cargo.lock; `locks` are (written, committed)."""
     name, version = crate
-    work = _work_folder()
-    hooks = [
-        'mkdir -p "$1/build"',
-        *_network_hooks(settings),
-        *run_script(
-            CRATE_BUILD.format(
-                crate=name, version=version, environment=_cargo_environment(settings)
-            )
-        ),
-        f"copy-out /build/out {shlex.quote(str(work))}",
-    ]
-    enter(settings, root, hooks)
-    out = work / "out"
-    lock = format_lock([(name, version, sha256(out / f"{name}.crate"))], "crate")
-    check_lock(lock, locks[1], settings.lock)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(out / "bin" / name, output)
-    locks[0].write_text(lock, encoding="utf-8")
-    shutil.rmtree(work)
-
-
-def _work_folder() -> Path:
-    work = Path(tempfile.mkdtemp(prefix="scxval-build-"))
-    work.chmod(0o755)
-    return work
-
-
-def _network_hooks(settings: Settings) -> list[str]:
-    """What cargo needs to reach its registry from inside the root."""
-    hooks = ["upload /etc/resolv.conf /etc/resolv.conf"]
+    environment = _cargo_environment(settings)
+    script = CRATE_BUILD.format(crate=name, version=version, environment=environment)
+    # What cargo needs to reach its registry from inside the root.
+    inputs = {"/etc/resolv.conf": Path("/etc/resolv.conf")}
     bundle = ca_bundle_path(settings)
     if bundle is not None:
-        hooks.append(f"upload {shlex.quote(str(bundle.resolve()))} /build/ca.crt")
-    return hooks
+        inputs["/build/ca.crt"] = bundle
+    with work_folder() as work:
+        enter(settings, root, inputs, script, work)
+        out = work / "out"
+        lock = format_lock([(name, version, sha256(out / f"{name}.crate"))], "crate")
+        check_lock(lock, locks[1], settings.lock)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(out / "bin" / name, output)
+        locks[0].write_text(lock, encoding="utf-8")
 
 
 def _cargo_environment(settings: Settings) -> str:

@@ -19,9 +19,9 @@ from scxval.catalog.config import Limits
 from scxval.catalog.model import Machine
 from scxval.catalog.outcomes import Outcome
 from scxval.errors import HarnessError, run_step
+from scxval.files import write_json
 from scxval.tracers.btf import function_names
 from scxval.vm.job import JobFiles
-from scxval.vm.provenance import write_json
 from scxval.vm.run_cell import Guest, guest_arguments, judge_run, run_job
 from scxval.vm.verdict import tail
 

@@ -21,6 +21,7 @@ from scxval import __version__
 from scxval.catalog.model import Machine
 from scxval.catalog.schema import repository
 from scxval.errors import HarnessError, ScxvalError
+from scxval.files import sha256, tree_sha256, write_json
 from scxval.vm.job import (
     CellSpec,
     JobFiles,
@@ -29,7 +30,7 @@ from scxval.vm.job import (
     spec_from_json,
     write_job,
 )
-from scxval.vm.provenance import git_state, host_facts, sha256, tree_sha256, write_json
+from scxval.vm.provenance import git_state, host_facts
 from scxval.vm.qemu import VmExit, VmSpec, launch, qemu_argv, qemu_version
 from scxval.vm.verdict import Verdict, judge, tail
 
