@@ -25,6 +25,15 @@ def test_wait_has_a_limit(tmp_path: Path) -> None:
     assert child.stop(signal.SIGINT, 5) == -signal.SIGINT
 
 
+def test_sigint_works_though_the_parent_ignores_it(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        child = Child(["sleep", "60"], tmp_path / "log")
+        assert child.stop(signal.SIGINT, 5) == -signal.SIGINT
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_stop_escalates_to_kill(tmp_path: Path) -> None:
     child = Child(
         ["sh", "-c", "trap '' INT; echo ready; while :; do sleep 1; done"], tmp_path / "log"

@@ -35,7 +35,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
-                preexec_fn=(lambda: os.sched_setaffinity(0, cpus)) if cpus else None,
+                preexec_fn=lambda: _prepare(cpus),
             )
 
     @property
@@ -69,6 +69,17 @@ class Child:
     def _kill(self, sign: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, sign)
+
+
+def _prepare(cpus: Sequence[int] | None) -> None:
+    """In the new process: its CPUs, and SIGINT as usual.
+
+    A shell that starts its jobs in the background has them ignore SIGINT, and every child inherits
+    that: a tracer could then not be stopped cleanly.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if cpus:
+        os.sched_setaffinity(0, cpus)
 
 
 def wait_until(condition: Callable[[], bool], limit_s: float) -> bool:
