@@ -42,6 +42,8 @@ def bootstrap(
     """
     argv = [
         f"--variant={variant}",
+        # Device nodes in a tarball could not be unpacked without root; `enter` makes its own.
+        "--skip=output/dev",
         *(f"--aptopt={line}" for line in settings.apt_options),
         *(f"--dpkgopt={line}" for line in SLIM),
         *([f"--include={','.join(include)}"] if include else []),
@@ -69,7 +71,7 @@ def enter(
         argv = [
             "--variant=custom",
             # The root is complete: apt and dpkg have nothing to do.
-            "--skip=check/empty,update,setup,cleanup",
+            "--skip=update,cleanup",
             f"--setup-hook=tar-in {_quoted(root_tar)} /",
             '--customize-hook=mkdir -p "$1/build"',
             *(f"--customize-hook=upload {_quoted(src)} {dst}" for dst, src in files.items()),
