@@ -38,7 +38,7 @@ def main() -> None:
         for shared in ("config", "envs", "resources"):
             (folder / shared).symlink_to(ROOT / shared)
         first_s = snakemake(folder)
-        again_s = snakemake(folder, "--forcerun", f"results/runs/{CELL}/status.json", "--")
+        again_s = snakemake(folder, "--forcerun", f"results/runs/{CELL}/status.json")
         status = json.loads((folder / f"results/runs/{CELL}/status.json").read_text())
         vm_s = status["wall_s"]["total"]
         print(f"two cells to a report      {first_s:6.1f} s")
