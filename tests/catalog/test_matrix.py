@@ -73,6 +73,16 @@ def test_no_cpu_left_for_the_workload_is_infeasible(tmp_path: Path) -> None:
     assert "2 CPUs" in reasons["scx_central", "none"].reason
 
 
+def test_an_odd_number_of_cpus_is_unsupported_for_pairs(tmp_path: Path) -> None:
+    (tmp_path / "machines.yaml").write_text(
+        "tcg3: {accelerator: tcg, about: odd, vcpus: 3, memory_mib: 512}\n"
+    )
+    catalog = ["config/catalog", str(tmp_path)]
+    result = planned(catalog=catalog, machine="tcg3", scheduler="scx_pair", tracer="none", reps=1)
+    assert [cell.scheduler for cell in result.cells] == ["fair"]
+    assert "even number of CPUs, machine tcg3 has 3" in result.excluded[0].reason
+
+
 def test_too_little_memory_is_infeasible() -> None:
     result = planned(host=Host(1024, {"kvm": False, "tcg": True}))
     assert {e.outcome for e in result.excluded} == {Outcome.INFEASIBLE}

@@ -79,6 +79,18 @@ def test_boot_failed(fault_config: Config, guest: Guest, tmp_path: Path) -> None
     assert status["outcome"] == "boot_failed"
     assert status["reason"]
     assert status["wall_s"]["boot"] is None
+    assert status["boots"] == 1
+
+
+def test_a_boot_that_hangs_is_tried_twice(
+    fault_config: Config, guest: Guest, tmp_path: Path
+) -> None:
+    spec = limited(spec_of(fault_config, machine="hung2"), boot_s=8)
+    status = run(spec, guest, tmp_path / "cell")
+    assert status["outcome"] == "boot_failed"
+    assert "no sign of the job after 8 s" in status["reason"]
+    assert status["boots"] == 2
+    assert {"console.log", "console.boot1.log"} <= set(status["raw"])
 
 
 def test_panic(fault_config: Config, guest: Guest, tmp_path: Path) -> None:

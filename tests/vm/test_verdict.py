@@ -30,7 +30,7 @@ def agent(outcome: str = "ok", lost: int | None = None) -> dict[str, Any]:
         (DONE, agent(lost=5), "", [], "ok", "why"),
         # What the workload made of a lost trace is less than what it is.
         (DONE, agent("workload_failed", 9), "", [], "workload_failed", "why"),
-        (KILLED, None, "", [], "boot_failed", "no sign of the job after 7 s"),
+        (KILLED, None, "", [], "boot_failed", "no sign of the job after 7 s, twice"),
         (DONE, None, PANIC, [], "boot_failed", "sysrq triggered crash"),
         (DONE, None, "", [], "boot_failed", "QEMU ended with 0"),
         (DONE, None, PANIC, ["work-start"], "panic", "after work-start: sysrq triggered"),

@@ -138,4 +138,4 @@ def crate_version(wildcards):
 
 def tree_names():
     """Every scheduler of the kernel's tree that the catalogue has: they are built together."""
-    return sorted(s.binary for s in CATALOG.schedulers.values() if s.source == "tree")
+    return sorted({s.binary for s in CATALOG.schedulers.values() if s.source == "tree"})

@@ -130,6 +130,13 @@ def why_not(cell: Cell, catalog: Catalog, host: Host) -> Excluded | None:
             f"{scheduler.name} needs at least {scheduler.min_vcpus} CPUs, "
             f"machine {machine.name} has {machine.vcpus}",
         )
+    if scheduler.even_vcpus and machine.vcpus % 2:
+        return Excluded(
+            cell,
+            Outcome.UNSUPPORTED,
+            f"{scheduler.name} needs an even number of CPUs, "
+            f"machine {machine.name} has {machine.vcpus}",
+        )
     if machine.memory_mib > host.memory_mib:
         return Excluded(
             cell,

@@ -26,6 +26,7 @@ class Scheduler:
     ops: str = ""
     args: tuple[str, ...] = ()
     min_vcpus: int = 1
+    even_vcpus: bool = False
     crate_version: str = ""
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import lzma
+import os
 import shlex
 import shutil
 import struct
@@ -41,22 +42,32 @@ mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 job_out /root/job/out
 exec switch_root /root /bin/sh /job/in/scxval/agent/guest_init.sh
 """
 
-# Runs in the new root's folder with apt set to the configured suite; picks the series' newest kernel.
+# Runs in the new root's folder with apt set to the configured suite; picks the newest kernel whose
+# version is, or begins with, the configured one.
 DOWNLOAD = (
     'cd "$1" && mkdir -p debs && cd debs && export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"; '
-    "binary=$(apt-cache pkgnames linux-binary-{series}. "
-    r"| grep -E '\+deb[0-9]+-amd64$' | sort -V | tail -n 1); "
-    'test -n "$binary" || {{ echo "no kernel {series} in this suite" >&2; exit 1; }}; '
+    "binary=$(apt-cache pkgnames linux-binary-{version} "
+    r"| grep -E '^linux-binary-{pattern}(\.[0-9]+)*\+deb[0-9]+-amd64$' | sort -V | tail -n 1); "
+    'test -n "$binary" || {{ echo "no kernel {version} in this suite" >&2; exit 1; }}; '
     'apt-get download "$binary" "linux-modules-${{binary#linux-binary-}}" '
     "linux-source-{series} busybox-static"
 )
+
+
+def download_hook(version: str) -> str:
+    """The hook for a configured version: a series (7.2) or an exact one (7.2.12)."""
+    return DOWNLOAD.format(
+        version=version,
+        pattern=version.replace(".", r"\."),
+        series=".".join(version.split(".")[:2]),
+    )
 
 
 def make(settings: Settings, output: Path, committed: Path) -> None:
     """Leave vmlinux, initramfs.cpio, source.deb and lock.txt in `output`."""
     with work_folder() as work:
         hooks = [
-            DOWNLOAD.format(series=settings.kernel),
+            download_hook(settings.kernel),
             f"copy-out /debs {shlex.quote(str(work))}",
         ]
         bootstrap(settings, variant="custom", hooks=hooks)
@@ -118,7 +129,11 @@ def make_initramfs(root: Path, release: str, output: Path) -> None:
     (tree / "modules.order").write_text(names + "\n", encoding="utf-8")
     (tree / "init").write_text(INIT, encoding="utf-8")
     (tree / "init").chmod(0o755)
-    names_in = "\n".join(sorted(str(p.relative_to(tree)) for p in tree.rglob("*"))) + "\n"
+    members = sorted(tree.rglob("*"))
+    for member in members:
+        # The archive's bytes depend on its contents alone, so that its digest says something.
+        os.utime(member, (0, 0))
+    names_in = "".join(f"{member.relative_to(tree)}\n" for member in members)
     with output.open("wb") as archive:
         subprocess.run(
             ["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0", "--reproducible"],

@@ -27,6 +27,12 @@ from scxval.provision.settings import (
 # Only what tools/sched_ext and the bpftool and libbpf that it builds need.
 TREE_PARTS = ("tools", "scripts", "include", "kernel/sched", "kernel/bpf")
 
+# Debian's versioned LLVM has its tools under their plain names in a folder of its own.
+NEWEST_LLVM = """
+llvm=$(ls -d /usr/lib/llvm-* | sort -V | tail -n 1)
+export PATH="$llvm/bin:$PATH" LIBCLANG_PATH="$llvm/lib"
+"""
+
 TREE_BUILD = """
 dpkg-deb --fsys-tarfile source.deb | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' >source.tar.xz
 top=$(basename "$(dpkg-deb --fsys-tarfile source.deb | tar -t --wildcards './usr/src/*.tar.xz')" .tar.xz)
@@ -51,7 +57,7 @@ def build_tree(
 ) -> None:
     """Build schedulers of the kernel's tools/sched_ext, for the BTF of the guest's own kernel."""
     parts = " ".join(f'"$top/{part}"' for part in TREE_PARTS)
-    script = TREE_BUILD.format(parts=parts, targets=" ".join(names))
+    script = NEWEST_LLVM + TREE_BUILD.format(parts=parts, targets=" ".join(names))
     inputs = {
         "/build/source.deb": kernel / "source.deb",
         "/build/vmlinux": kernel / "vmlinux",
@@ -73,7 +79,7 @@ def build_crate(
     """Build one crate (name, version) with its own Cargo.lock; `locks` are (written, committed)."""
     name, version = crate
     environment = _cargo_environment(settings)
-    script = CRATE_BUILD.format(crate=name, version=version, environment=environment)
+    script = NEWEST_LLVM + CRATE_BUILD.format(crate=name, version=version, environment=environment)
     # What cargo needs to reach its registry from inside the root.
     inputs = {"/etc/resolv.conf": Path("/etc/resolv.conf")}
     bundle = ca_bundle_path(settings)

@@ -46,9 +46,10 @@ class Guest:
 
 @dataclass(frozen=True)
 class Run:
-    """What a finished run left behind, before it is judged."""
+    """What a finished run left behind, before it is judged; `boots` counts launches."""
 
     vm: VmExit
+    boots: int
     argv: list[str]
     agent: dict[str, Any] | None
     marks: list[dict[str, Any]]
@@ -57,7 +58,11 @@ class Run:
 def run_job(
     job: JobFiles, machine: Machine, guest: Guest, raw: Path, limits: tuple[int, int]
 ) -> Run:
-    """Run a job in a fresh machine; `raw` ends up with all that it wrote. `limits`: boot_s, total_s."""
+    """Run a job in a fresh machine; `raw` ends up with all that it wrote. `limits`: boot_s, total_s.
+
+    A guest that hangs before the job's first line has measured nothing: it is launched once more, and
+    the first console is kept as console.boot1.log.
+    """
     agent = Path(__file__).resolve().parents[1] / "agent"
     raw.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".job-", dir=raw.parent) as work:
@@ -74,10 +79,15 @@ def run_job(
             out=raw.resolve(),
             cmdline=machine.cmdline,
         )
+        boots = 1
         vm = launch(spec, *limits)
+        if vm.timed_out and vm.boot_s is None:
+            boots = 2
+            (raw / "console.log").rename(raw / "console.boot1.log")
+            vm = launch(spec, *limits)
         for name in ("job.json", *job.texts):
             shutil.copy(inputs / name, raw / name)
-    return Run(vm, qemu_argv(spec), _read_agent(raw), _read_marks(raw))
+    return Run(vm, boots, qemu_argv(spec), _read_agent(raw), _read_marks(raw))
 
 
 def _read_agent(raw: Path) -> dict[str, Any] | None:
@@ -180,6 +190,7 @@ def status(spec: CellSpec, run: Run, verdict: Verdict, raw: Path) -> dict[str, A
         "log": verdict.log,
         "log_tail": tail(raw / verdict.log) if verdict.log else [],
         "exit_codes": exit_codes(run),
+        "boots": run.boots,
         "scheduler": {
             "expected": spec.scheduler.ops,
             "before": seen.get("before"),

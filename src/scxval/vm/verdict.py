@@ -44,7 +44,7 @@ def judge(
         why = (
             f"kernel panic before the job began: {panic[1].strip()}"
             if panic
-            else f"no sign of the job after {limits[0]} s"
+            else f"no sign of the job after {limits[0]} s, twice"
             if vm.timed_out
             else f"QEMU ended with {vm.exit_code} before the job began"
         )
