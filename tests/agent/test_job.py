@@ -132,6 +132,13 @@ def test_tracer_failed(tmp_path: Path, code: str, says: str) -> None:
     assert says in result["reason"]
 
 
+def test_a_ready_file_that_cannot_be_read_is_not_ready(tmp_path: Path) -> None:
+    spec = {**tracer("import time; time.sleep(60)"), "ready_file": "{raw}"}
+    result = run(tmp_path, ["true"], tracer=spec)
+    assert result["outcome"] == "tracer_failed"
+    assert "not ready after 1 s" in result["reason"]
+
+
 def test_the_agents_own_fault_is_not_an_outcome(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("in", "out", "raw")]
     for folder in folders:

@@ -12,11 +12,12 @@ import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 from scxval.agent.clocks import Marks
-from scxval.agent.procs import Child, first_line, wait_until
+from scxval.agent.procs import POLL_S, Child, first_line, wait_until
 from scxval.agent.scx import ScxState, read_events, read_state
 
 
@@ -161,7 +162,10 @@ class Job:
         limit_s = self.spec["limits"]["ready_s"]
 
         def ready() -> bool:
-            return sign.exists() and pattern.search(sign.read_bytes()[: 1 << 20]) is not None
+            try:
+                return pattern.search(read_growing(sign)[: 1 << 20]) is not None
+            except OSError:
+                return False
 
         wait_until(lambda: ready() or child.exit_code is not None, limit_s)
         if child.exit_code is not None:
@@ -201,9 +205,9 @@ class Job:
         """Sum of what the tracer itself says it lost, in its log and its outputs."""
         spec = self.spec["tracer"]
         pattern = re.compile(spec["lost_pattern"].encode(), re.MULTILINE)
-        files = [self.out / "tracer.log", *(Path(self.path(name)) for name in spec["outputs"])]
-        total = 0
-        for file in files:
+        log = read_growing(self.out / "tracer.log")
+        total = sum(int(match[1]) for match in pattern.finditer(log))
+        for file in (Path(self.path(name)) for name in spec["outputs"]):
             if file.exists():
                 with file.open("rb") as lines:
                     total += sum(int(m[1]) for line in lines for m in pattern.finditer(line))
@@ -289,6 +293,21 @@ def build_id(notes: bytes) -> str:
     """The kernel's GNU build id (an ELF note of type 3, 20 bytes) in hexadecimal, "" without one."""
     name = notes.find(b"GNU\0")
     return notes[name + 4 : name + 24].hex() if name >= 0 else ""
+
+
+def read_growing(path: Path) -> bytes:
+    """A file's contents; b"" when there is none yet. Raises OSError when it stays unreadable.
+
+    On 9p a read beside an append can fail with ENODATA (Linux 7.2): the next one sees it.
+    """
+    for _ in range(5):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError:
+            time.sleep(POLL_S)
+    return path.read_bytes()
 
 
 def copy_tree(source: Path, target: Path) -> None:
