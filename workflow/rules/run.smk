@@ -37,5 +37,6 @@ rule run_cell:
             --scheduler {input.scheduler:q} \
             --workload {input.workload:q} \
             --output {params.folder:q} \
+            --parent $PPID \
             >{log:q} 2>&1
         """

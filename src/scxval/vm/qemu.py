@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,18 +96,18 @@ def _share(folder: Path, tag: str, readonly: bool) -> list[str]:
     ]
 
 
-def launch(spec: VmSpec, boot_s: float, total_s: float) -> VmExit:
+def launch(spec: VmSpec, boot_s: float, total_s: float, parent: int | None = None) -> VmExit:
     """Run a machine to its end, or kill it: at `boot_s` without a first line, at `total_s` anyway.
 
-    Raises HarnessError when QEMU cannot be started, or when the process that asked for the run is
-    gone: nobody would read the result.
+    Raises HarnessError when QEMU cannot be started, or when the process `parent` has ended: a killed
+    Snakemake leaves its jobs running, and nobody would read the result.
     """
     argv = qemu_argv(spec)
     started = spec.out / "agent.jsonl"
     begin = time.monotonic()
     boot: float | None = None
     timed_out = False
-    watched = ancestors()
+    parent_ended = _watch(parent)
     with (spec.out / "qemu.log").open("ab") as log:
         try:
             vm = subprocess.Popen(
@@ -125,7 +127,7 @@ def launch(spec: VmSpec, boot_s: float, total_s: float) -> VmExit:
                 if waited > total_s or (boot is None and waited > boot_s):
                     timed_out = True
                     break
-                if ancestors() != watched:
+                if parent_ended():
                     raise HarnessError("the process that asked for this run is gone")
                 time.sleep(POLL_S)
         finally:
@@ -144,15 +146,15 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def ancestors() -> tuple[int, int]:
-    """This process's parent and grandparent: a killed Snakemake leaves its shell to process 1."""
-    parent = os.getppid()
+def _watch(pid: int | None) -> Callable[[], bool]:
+    """A check whether a process has ended; it holds the process itself, not a number reused later."""
+    if pid is None:
+        return lambda: False
     try:
-        stat = Path(f"/proc/{parent}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return parent, 0
-    # The command name may hold spaces and parentheses; fields after the last ')' are fixed.
-    return parent, int(stat.rpartition(")")[2].split()[1])
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return lambda: True
+    return lambda: bool(select.select([handle], [], [], 0)[0])
 
 
 def qemu_version() -> str:

@@ -56,9 +56,15 @@ class Run:
 
 
 def run_job(
-    job: JobFiles, machine: Machine, guest: Guest, raw: Path, limits: tuple[int, int]
+    job: JobFiles,
+    machine: Machine,
+    guest: Guest,
+    raw: Path,
+    limits: tuple[int, int],
+    parent: int | None = None,
 ) -> Run:
-    """Run a job in a fresh machine; `raw` ends up with all that it wrote. `limits`: boot_s, total_s.
+    """Run a job in a fresh machine; `raw` ends up with all that it wrote. `limits`: boot_s, total_s;
+    the machine dies with the process `parent`.
 
     A guest that hangs before the job's first line has measured nothing: it is launched once more, and
     the first console is kept as console.boot1.log.
@@ -80,11 +86,11 @@ def run_job(
             cmdline=machine.cmdline,
         )
         boots = 1
-        vm = launch(spec, *limits)
+        vm = launch(spec, *limits, parent)
         if vm.timed_out and vm.boot_s is None:
             boots = 2
             (raw / "console.log").rename(raw / "console.boot1.log")
-            vm = launch(spec, *limits)
+            vm = launch(spec, *limits, parent)
         for name in ("job.json", *job.texts):
             shutil.copy(inputs / name, raw / name)
     return Run(vm, boots, qemu_argv(spec), _read_agent(raw), _read_marks(raw))
@@ -116,7 +122,12 @@ def _read_marks(raw: Path) -> list[dict[str, Any]]:
 
 
 def run_cell(
-    spec: CellSpec, guest: Guest, functions: Path, scheduler: Path | None, out: Path
+    spec: CellSpec,
+    guest: Guest,
+    functions: Path,
+    scheduler: Path | None,
+    out: Path,
+    parent: int | None = None,
 ) -> Verdict:
     """Run a cell and leave status.json, provenance.json and raw/ in `out`.
 
@@ -130,7 +141,7 @@ def run_cell(
     shutil.rmtree(raw, ignore_errors=True)
     host = host_facts()
     started = time.time()
-    run = run_job(job, spec.machine, guest, raw, limits)
+    run = run_job(job, spec.machine, guest, raw, limits, parent)
     verdict = judge_run(run, raw, spec.lost_events_allowed, limits)
     record = {
         **provenance(spec, job, run),
@@ -259,11 +270,12 @@ def main() -> int:
     parser.add_argument("--scheduler", type=Path, nargs="?", help="the scheduler's binary")
     parser.add_argument("--workload", type=Path, nargs="?", help="the workload's file")
     parser.add_argument("--output", type=Path, required=True, help="the cell's folder")
+    parser.add_argument("--parent", type=int, help="die with this process (a rule's $PPID)")
     args = parser.parse_args()
     spec = spec_from_json(args.spec, args.workload)
     guest = Guest(args.kernel, args.initramfs, args.image)
     try:
-        verdict = run_cell(spec, guest, args.functions, args.scheduler, args.output)
+        verdict = run_cell(spec, guest, args.functions, args.scheduler, args.output, args.parent)
     except (HarnessError, ScxvalError) as error:
         print(f"{spec.cell.path}: {error}", file=sys.stderr)
         return 1
