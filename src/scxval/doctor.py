@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scxval.vm.provenance import memory_mib
+from scxval.catalog.matrix import memory_mib
 
 # Host program -> the Debian package that has it.
 PROGRAMS = {

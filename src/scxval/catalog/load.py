@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,11 +40,6 @@ class Catalog:
             return [*self.machines, *self.aliases]
         table: dict[str, Any] = getattr(self, f"{axis}s")
         return list(table)
-
-    @cached_property
-    def ops_patterns(self) -> dict[str, re.Pattern[str]]:
-        """Compiled `ops` expression of every sched_ext scheduler."""
-        return {s.name: re.compile(s.ops) for s in self.schedulers.values() if s.is_sched_ext}
 
 
 def load_catalog(folders: Iterable[Path]) -> Catalog:

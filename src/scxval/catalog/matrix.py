@@ -50,13 +50,17 @@ class Plan:
         }
 
 
+def memory_mib() -> int:
+    """Memory of this host in MiB."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+
+
 def this_host(accelerators: Path) -> Host:
     """This host's memory, and what the probe found (resources/probe/accelerator.json, if it ran)."""
-    memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
     if not accelerators.exists():
-        return Host(memory_mib, {})
+        return Host(memory_mib(), {})
     record = json.loads(accelerators.read_text(encoding="utf-8"))
-    return Host(memory_mib, {name: bool(entry["works"]) for name, entry in record.items()})
+    return Host(memory_mib(), {name: bool(entry["works"]) for name, entry in record.items()})
 
 
 def plan(config: Config, host: Host) -> Plan:

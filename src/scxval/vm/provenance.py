@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from scxval.catalog.matrix import memory_mib
+
 
 def host_facts() -> dict[str, Any]:
     """This host: kernel, CPU, memory, load."""
@@ -26,11 +28,6 @@ def host_facts() -> dict[str, Any]:
         "governor": _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         "smt": _read(Path("/sys/devices/system/cpu/smt/control")),
     }
-
-
-def memory_mib() -> int:
-    """Memory of this host in MiB."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
 
 
 def git_state(root: Path) -> str:
