@@ -44,7 +44,8 @@ bench: setup
 
 # Take what the mirror has now as what is meant.
 relock: provision
-	cp resources/kernel/lock.txt envs/kernel.lock
+	for lock in resources/kernel/*/lock.txt; do \
+		cp $$lock envs/$$(basename $$(dirname $$lock)).lock; done
 	cp resources/guest/lock.txt envs/guest.lock
 	cp resources/buildroot/lock.txt envs/buildroot.lock
 	for lock in resources/schedulers/crate/*.lock.txt; do \

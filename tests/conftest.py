@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from scxval.catalog.config import Config, parse_config, read_config_files
-from scxval.vm.run_cell import Guest
+from scxval.vm.launch import Guest
 
 ROOT = Path(__file__).resolve().parents[1]
 RESOURCES = ROOT / "resources"
+# The kernel of every machine that tests use, but for those about kernels.
+KERNEL = "debian-7.2"
 
 
 @pytest.fixture(scope="session")
@@ -29,11 +31,8 @@ def fault_config(raw_config: dict[str, Any]) -> Config:
 @pytest.fixture(scope="session")
 def guest() -> Guest:
     """The provisioned guest. A checkout without one fails: `make test` provisions first."""
-    files = Guest(
-        RESOURCES / "kernel/vmlinux",
-        RESOURCES / "kernel/initramfs.cpio",
-        RESOURCES / "guest/guest.erofs",
-    )
+    folder = RESOURCES / "kernel" / KERNEL
+    files = Guest(folder / "vmlinux", folder / "initramfs.cpio", RESOURCES / "guest/guest.erofs")
     for path in (files.kernel, files.initramfs, files.image):
         assert path.exists(), (
             f"{path} is missing: run `make provision`, or deselect with -m 'not vm'"

@@ -29,8 +29,8 @@ def test_the_shipped_catalogue_is_whole() -> None:
 
 def test_a_later_folder_adds_and_replaces(tmp_path: Path) -> None:
     (tmp_path / "machines.yaml").write_text(
-        "tcg4: {accelerator: tcg, about: mine, vcpus: 8, memory_mib: 512}\n"
-        "big: {accelerator: kvm, about: big, vcpus: 64, memory_mib: 8192}\n"
+        "tcg4: {accelerator: tcg, about: mine, kernel: debian-7.2, vcpus: 8, memory_mib: 512}\n"
+        "big: {accelerator: kvm, about: big, kernel: debian-7.2, vcpus: 64, memory_mib: 8192}\n"
     )
     catalog = load_catalog([SHIPPED, tmp_path])
     assert catalog.machines["tcg4"].vcpus == 8
@@ -47,7 +47,11 @@ def test_a_later_folder_adds_and_replaces(tmp_path: Path) -> None:
         ("schedulers.yaml", "x: 3", "3 is not of type 'object'"),
         ("schedulers.yaml", "- x", "expected names"),
         ("workloads.yaml", 'x: {kind: rt-app, about: "x?", file: none.json}', "no file"),
-        ("machines.yaml", "x: {accelerator: tcg, about: x, vcpus: two, memory_mib: 1}", "'two'"),
+        (
+            "machines.yaml",
+            "x: {accelerator: tcg, about: x, kernel: k, vcpus: two, memory_mib: 1}",
+            "'two'",
+        ),
     ],
 )
 def test_a_bad_entry_is_one_line(tmp_path: Path, file: str, text: str, says: str) -> None:

@@ -56,7 +56,7 @@ def test_an_accelerator_that_did_not_boot_is_unsupported() -> None:
 
 def test_no_cpu_left_for_the_workload_is_infeasible(tmp_path: Path) -> None:
     (tmp_path / "machines.yaml").write_text(
-        "tcg1: {accelerator: tcg, about: one CPU, vcpus: 1, memory_mib: 512}\n"
+        "tcg1: {accelerator: tcg, about: one CPU, kernel: debian-7.2, vcpus: 1, memory_mib: 512}\n"
     )
     result = planned(
         catalog=["config/catalog", str(tmp_path)],
@@ -75,7 +75,7 @@ def test_no_cpu_left_for_the_workload_is_infeasible(tmp_path: Path) -> None:
 
 def test_an_odd_number_of_cpus_is_unsupported_for_pairs(tmp_path: Path) -> None:
     (tmp_path / "machines.yaml").write_text(
-        "tcg3: {accelerator: tcg, about: odd, vcpus: 3, memory_mib: 512}\n"
+        "tcg3: {accelerator: tcg, about: odd, kernel: debian-7.2, vcpus: 3, memory_mib: 512}\n"
     )
     catalog = ["config/catalog", str(tmp_path)]
     result = planned(catalog=catalog, machine="tcg3", scheduler="scx_pair", tracer="none", reps=1)

@@ -12,7 +12,6 @@ from scxval.provision.settings import host_apt_options, settings_from
 SECTION: dict[str, Any] = {
     "mirror": "http://mirror.example/debian",
     "suite": "forky",
-    "kernel": "7.2",
     "lock": "drift",
     "ca_bundle": "",
     "proxy": "",

@@ -28,7 +28,7 @@ def full(tree: Tree) -> Tree:
         reason="scx_simple ended with exit code 1 before it was enabled",
         log="scheduler.log",
         log_tail=["\x1b[31mlibbpf\x1b[0m: failed", IMG, SCRIPT, "bell\x07 and \u202ereverse"],
-        exit_codes={"workload": None, "scheduler": 1, "tracer": None, "qemu": 0},
+        exit_codes={"workload": None, "scheduler": 1, "tracer": None, "vm": 0},
         window_ns=None,
     )
     (failed / "raw" / "scheduler.log").write_text("failed")

@@ -84,7 +84,7 @@ class Tree:
             "reason": "",
             "log": "",
             "log_tail": [],
-            "exit_codes": {"workload": 0, "scheduler": None, "tracer": 0, "qemu": 0},
+            "exit_codes": {"workload": 0, "scheduler": None, "tracer": 0, "vm": 0},
             "scheduler": {
                 "expected": "",
                 "before": {"state": "disabled", "enable_seq": 0},
@@ -99,7 +99,12 @@ class Tree:
         (folder / "status.json").write_text(json.dumps(record))
         provenance = {
             "scxval": {"version": "9.8.7"},
-            "qemu": {"version": "10.0.2", "accelerator": "tcg", "argv": ["qemu", "-m", "2 G"]},
+            "vm": {
+                "launcher": "qemu",
+                "version": "10.0.2",
+                "accelerator": "tcg",
+                "argv": ["qemu", "-m", "2 G"],
+            },
             "guest": {"kernel": "7.2.13-test"},
             "workload": parts[1],
             "clocks": [{"mark": "job-start", "real_ns": 1_795_489_025_393_841_116, "mono_ns": 5}],

@@ -328,7 +328,7 @@ def test_provenance_says_common_facts_once_and_differing_ones_by_run(full: Tree)
     path.write_text(json.dumps(record))
     page = full.build()
     common = dict(row for row in cell_texts(page, "Facts that are the same")[1:])
-    assert common["qemu.argv"] == "qemu -m '2 G'"
+    assert common["vm.argv"] == "qemu -m '2 G'"
     assert "guest.kernel" not in common
     rows = cell_texts(page, "Facts with few values")
     assert rows[1][:3] == ["guest.kernel", "7.3.4-other", "1"]

@@ -13,7 +13,8 @@ import pytest
 from scxval.catalog.config import Config
 from scxval.catalog.model import Cell
 from scxval.vm.job import CellSpec, cell_spec
-from scxval.vm.run_cell import Guest, run_cell
+from scxval.vm.launch import Guest
+from scxval.vm.run_cell import run_cell
 
 from ..conftest import RESOURCES
 
@@ -24,18 +25,25 @@ def run(spec: CellSpec, guest: Guest, out: Path) -> dict[str, Any]:
     """Run a cell; its status, after checks that hold for every outcome."""
     binary = None
     if spec.scheduler.is_sched_ext:
-        binary = RESOURCES / "schedulers" / spec.scheduler.source / spec.scheduler.binary
+        binary = binary_of(spec)
     out.mkdir(parents=True)
-    run_cell(spec, guest, RESOURCES / "probe/functions.txt", binary, out)
+    run_cell(spec, guest, guest.kernel.parent / "functions.txt", binary, out)
     status: dict[str, Any] = json.loads((out / "status.json").read_text())
     provenance = json.loads((out / "provenance.json").read_text())
     assert status["cell"] == dataclasses.asdict(spec.cell)
     assert provenance["digests"]["kernel"]
-    assert provenance["qemu"]["accelerator"] == "tcg"
+    assert provenance["vm"]["accelerator"] == "tcg"
     for name, entry in status["raw"].items():
         assert (out / "raw" / name).stat().st_size == entry["bytes"], name
     assert not [path for path in out.iterdir() if path.name.startswith(".job-")]
     return status
+
+
+def binary_of(spec: CellSpec) -> Path:
+    folder = RESOURCES / "schedulers" / spec.scheduler.source
+    if spec.scheduler.source == "tree":
+        folder /= spec.machine.kernel
+    return folder / spec.scheduler.binary
 
 
 def spec_of(config: Config, **axes: str) -> CellSpec:
@@ -58,7 +66,7 @@ def test_ok_with_scheduler(fault_config: Config, guest: Guest, tmp_path: Path) -
     spec = spec_of(fault_config, scheduler="scx_central", isolation="taskset")
     status = run(spec, guest, tmp_path / "cell")
     assert status["outcome"] == "ok", status
-    assert status["exit_codes"] == {"workload": 0, "scheduler": 0, "tracer": None, "qemu": 0}
+    assert status["exit_codes"] == {"workload": 0, "scheduler": 0, "tracer": None, "vm": 0}
     for when in ("before", "after"):
         assert status["scheduler"][when]["ops"] == "central"
         assert status["scheduler"][when]["state"] == "enabled"
@@ -124,4 +132,4 @@ def test_endless_workload_is_a_timeout_of_the_workload(
     assert status["outcome"] == "timeout"
     assert "2 s" in status["reason"]
     # The guest itself was in order: it wound down and powered off.
-    assert status["exit_codes"]["qemu"] == 0
+    assert status["exit_codes"]["vm"] == 0

@@ -9,7 +9,7 @@ import pytest
 
 from scxval.catalog.config import Config
 from scxval.catalog.load import load_catalog
-from scxval.vm.run_cell import Guest
+from scxval.vm.launch import Guest
 
 from ..conftest import ROOT
 from .test_outcomes import run, spec_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scxval.vm.qemu import VmExit
+from scxval.vm.launch import VmExit
 from scxval.vm.verdict import judge, tail
 
 DONE = VmExit(exit_code=0, timed_out=False, total_s=10, boot_s=5)

@@ -22,6 +22,8 @@ from scxval.files import tree_sha256
 shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH:/usr/sbin:/sbin; ")
 
 SOURCE = repository() / "src" / "scxval"
+IMAGE = "resources/guest/guest.erofs"
+KERNEL = "resources/kernel/{kernel}"
 RUN_DIR = "results/runs/{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}"
 RUN_LOG = "{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}.log"
 
@@ -40,6 +42,7 @@ wildcard_constraints:
     tracer="|".join(map(re.escape, CATALOG.tracers)),
     isolation="|".join(map(re.escape, CATALOG.isolations)),
     machine="|".join(map(re.escape, CATALOG.machines)),
+    kernel="|".join(map(re.escape, CATALOG.kernels)),
     rep=r"\d+",
 
 
@@ -89,21 +92,64 @@ def spec_json(wildcards):
     return cell_spec(cell_of(wildcards), CONFIG).to_json()
 
 
-def binary_of(scheduler):
+def binary_of(scheduler, kernel):
     """Where a scheduler's binary is built; [] for the kernel's own."""
     entry = CATALOG.schedulers[scheduler]
     if not entry.is_sched_ext:
         return []
-    return f"resources/schedulers/{entry.source}/{entry.binary}"
+    folder = f"tree/{kernel}" if entry.source == "tree" else "crate"
+    return f"resources/schedulers/{folder}/{entry.binary}"
 
 
 def scheduler_binary(wildcards):
-    return binary_of(wildcards.scheduler)
+    return binary_of(wildcards.scheduler, machine_kernel(wildcards))
+
+
+def configured_kernels():
+    """The kernels of every machine that the configuration names, an alias by its first machine."""
+    names = [CATALOG.aliases.get(name, (name,))[0] for name in CONFIG.axes["machine"]]
+    return list(dict.fromkeys(CATALOG.machines[name].kernel for name in names))
 
 
 def configured_schedulers():
     """Binaries of every scheduler that the configuration names."""
-    return [path for name in CONFIG.axes["scheduler"] if (path := binary_of(name))]
+    return [
+        path
+        for kernel in configured_kernels()
+        for name in CONFIG.axes["scheduler"]
+        if (path := binary_of(name, kernel))
+    ]
+
+
+def kernel_suite(wildcards):
+    return CATALOG.kernels[wildcards.kernel].suite
+
+
+def kernel_version(wildcards):
+    return CATALOG.kernels[wildcards.kernel].version
+
+
+def machine_kernel(wildcards):
+    return CATALOG.machines[wildcards.machine].kernel
+
+
+def guest_files(kernel):
+    """The files that a guest with this kernel is booted from."""
+    folder = KERNEL.format(kernel=kernel)
+    return {
+        "kernel": f"{folder}/vmlinux",
+        "initramfs": f"{folder}/initramfs.cpio",
+        "image": IMAGE,
+    }
+
+
+def machine_guest(wildcards):
+    """What the machine of a cell is booted from."""
+    return guest_files(machine_kernel(wildcards))
+
+
+def machine_functions(wildcards):
+    return f"resources/kernel/{machine_kernel(wildcards)}/functions.txt"
 
 
 def workload_file(wildcards):

@@ -3,12 +3,11 @@
 
 
 checkpoint probe:
-    """Prove each accelerator by booting a guest, and list the kernel's functions."""
+    """Prove each accelerator by booting a guest."""
     input:
-        **GUEST,
+        **guest_files(configured_kernels()[0]),
     output:
         accelerator="resources/probe/accelerator.json",
-        functions="resources/probe/functions.txt",
     log:
         "logs/probe.log",
     threads: 2
@@ -16,7 +15,7 @@ checkpoint probe:
         vm_slots=1,
         mem_mb=1024,
     params:
-        code=code("vm/probe.py", "vm/qemu.py", "tracers/btf.py"),
+        code=code("vm/probe.py", "vm/launch.py", "vm/qemu.py"),
     message:
         "Prove each accelerator by booting a guest: usually 30 s"
     shell:
@@ -26,6 +25,5 @@ checkpoint probe:
             --initramfs {input.initramfs:q} \
             --image {input.image:q} \
             --output {output.accelerator:q} \
-            --functions {output.functions:q} \
             >{log:q} 2>&1
         """

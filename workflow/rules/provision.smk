@@ -2,38 +2,52 @@
 # What guests are made of. Needs: a Debian mirror, and the crate registry for crates.
 # Makes: resources/{kernel,guest,buildroot,schedulers}/, each with a lock.txt of exact versions.
 
-GUEST = {
-    "kernel": "resources/kernel/vmlinux",
-    "initramfs": "resources/kernel/initramfs.cpio",
-    "image": "resources/guest/guest.erofs",
-}
-
 
 rule kernel:
-    """Guest kernel with sched_ext and its initramfs, from Debian packages."""
+    """A guest kernel with sched_ext and its initramfs, from Debian packages."""
     output:
-        kernel=GUEST["kernel"],
-        initramfs=GUEST["initramfs"],
-        source="resources/kernel/source.deb",
-        lock="resources/kernel/lock.txt",
+        kernel=f"{KERNEL}/vmlinux",
+        initramfs=f"{KERNEL}/initramfs.cpio",
+        source=f"{KERNEL}/source.deb",
+        lock=f"{KERNEL}/lock.txt",
     log:
-        "logs/kernel.log",
+        "logs/kernel/{kernel}.log",
     params:
         code=code(
             "provision/kernel.py", "provision/mmdebstrap.py", "provision/settings.py"
         ),
         settings=PROVISION,
-        meant="envs/kernel.lock",
+        suite=kernel_suite,
+        version=kernel_version,
+        meant="envs/{kernel}.lock",
         folder=subpath(output.kernel, parent=True),
     message:
-        "Guest kernel with sched_ext and its initramfs, from Debian packages: usually 20 s"
+        "Guest kernel {wildcards.kernel} and its initramfs, from Debian packages: usually 20 s"
     shell:
         """
         python -m scxval.provision.kernel \
             --settings {params.settings:q} \
+            --suite {params.suite:q} \
+            --version {params.version:q} \
             --output {params.folder:q} \
             --lock {params.meant:q} \
             >{log:q} 2>&1
+        """
+
+
+rule kernel_functions:
+    """The kernel's functions, by its own type information: tracers choose their probes by them."""
+    input:
+        kernel=f"{KERNEL}/vmlinux",
+    output:
+        functions=f"{KERNEL}/functions.txt",
+    log:
+        "logs/kernel_functions/{kernel}.log",
+    params:
+        code=code("tracers/btf.py"),
+    shell:
+        """
+        python -m scxval.tracers.btf {input.kernel:q} --output {output.functions:q} >{log:q} 2>&1
         """
 
 
@@ -42,7 +56,7 @@ rule guest_image:
     input:
         packages="envs/guest.packages",
     output:
-        image=GUEST["image"],
+        image=IMAGE,
         lock="resources/guest/lock.txt",
     log:
         "logs/guest_image.log",
@@ -99,12 +113,12 @@ rule tree_schedulers:
     """The kernel source's own sched_ext schedulers, built for the guest kernel's BTF."""
     input:
         root="resources/buildroot/root.tar",
-        kernel=GUEST["kernel"],
-        source="resources/kernel/source.deb",
+        kernel=f"{KERNEL}/vmlinux",
+        source=f"{KERNEL}/source.deb",
     output:
-        expand("resources/schedulers/tree/{name}", name=tree_names()),
+        expand("resources/schedulers/tree/{{kernel}}/{name}", name=tree_names()),
     log:
-        "logs/tree_schedulers.log",
+        "logs/tree_schedulers/{kernel}.log",
     params:
         code=code("provision/schedulers.py", "provision/mmdebstrap.py"),
         settings=PROVISION,
@@ -112,7 +126,7 @@ rule tree_schedulers:
         kernel=subpath(input.kernel, parent=True),
         folder=subpath(output[0], parent=True),
     message:
-        "The kernel source's own sched_ext schedulers, built for the guest kernel's BTF: usually 50 s"
+        "The sched_ext schedulers of the source of {wildcards.kernel}: usually 50 s"
     shell:
         """
         python -m scxval.provision.schedulers \
@@ -137,13 +151,17 @@ rule crate_scheduler:
         "logs/crate_scheduler/{crate}.log",
     wildcard_constraints:
         crate=r"scx_[a-z0-9_]+",
+    # cargo takes every core, and only one build at a time may use what they share.
+    threads: workflow.cores
     params:
         code=code("provision/schedulers.py", "provision/mmdebstrap.py"),
         settings=PROVISION,
         version=crate_version,
         meant="envs/{crate}.lock",
+        # State that cargo keeps up to date by itself, not a result: never an output.
+        shared="resources/buildroot/crates.tar",
     message:
-        "One sched_ext scheduler from the Rust registry: usually 4 to 7 minutes on 2 cores"
+        "One sched_ext scheduler from the Rust registry: usually 5 minutes on 2 cores, the next ones 1 to 3"
     shell:
         """
         python -m scxval.provision.schedulers \
@@ -155,5 +173,6 @@ rule crate_scheduler:
             --output {output.binary:q} \
             --used {output.lock:q} \
             --lock {params.meant:q} \
+            --shared {params.shared:q} \
             >{log:q} 2>&1
         """

@@ -5,8 +5,8 @@
 rule run_cell:
     """Run one cell in a fresh virtual machine; trouble in it is an outcome, not a failed job."""
     input:
-        **GUEST,
-        functions="resources/probe/functions.txt",
+        unpack(machine_guest),
+        functions=machine_functions,
         scheduler=scheduler_binary,
         workload=workload_file,
     output:
@@ -21,7 +21,12 @@ rule run_cell:
         mem_mb=machine_memory,
     params:
         code=code(
-            "agent/*", "vm/job.py", "vm/qemu.py", "vm/run_cell.py", "vm/verdict.py"
+            "agent/*",
+            "vm/job.py",
+            "vm/launch.py",
+            "vm/qemu.py",
+            "vm/run_cell.py",
+            "vm/verdict.py",
         ),
         tracer_code=tracer_code,
         spec=spec_json,

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from scxval.catalog.model import Isolation, Machine, Scheduler, Tracer, Workload
+from scxval.catalog.model import Isolation, Kernel, Machine, Scheduler, Tracer, Workload
 from scxval.catalog.schema import check, load_schema, read_yaml
-from scxval.errors import ScxvalError
+from scxval.errors import ScxvalError, unknown_name
 
-Entry = TypeVar("Entry", Scheduler, Workload, Tracer, Isolation, Machine)
+Entry = TypeVar("Entry", Scheduler, Workload, Tracer, Isolation, Machine, Kernel)
 
 # A value stands in a path, in a file name and on Snakemake's command line.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
@@ -32,6 +32,7 @@ class Catalog:
     tracers: dict[str, Tracer]
     isolations: dict[str, Isolation]
     machines: dict[str, Machine]
+    kernels: dict[str, Kernel]
     aliases: dict[str, tuple[str, ...]]
 
     def names(self, axis: str) -> list[str]:
@@ -51,14 +52,21 @@ def load_catalog(folders: Iterable[Path]) -> Catalog:
             f"catalogue folder not found: {', '.join(missing)}; see catalog in config"
         )
     aliases: dict[str, tuple[str, ...]] = {}
-    return Catalog(
+    catalog = Catalog(
         schedulers=_entries(dirs, "schedulers", Scheduler),
         workloads=_entries(dirs, "workloads", Workload),
         tracers=_entries(dirs, "tracers", Tracer),
         isolations=_entries(dirs, "isolations", Isolation),
         machines=_entries(dirs, "machines", Machine, aliases),
+        kernels=_entries(dirs, "kernels", Kernel),
         aliases=aliases,
     )
+    for machine in catalog.machines.values():
+        if machine.kernel not in catalog.kernels:
+            raise unknown_name(
+                f"kernel of machine {machine.name}:", machine.kernel, catalog.kernels
+            )
+    return catalog
 
 
 def _entries(

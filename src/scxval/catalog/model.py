@@ -61,20 +61,34 @@ class Isolation:
     """How the tracer is kept off the workload's CPUs: `tracer_cpus` CPUs at the end, or none."""
 
     name: str
-    kind: Literal["none", "taskset"]
+    kind: Literal["none", "taskset", "cpuset", "isolcpus"]
     about: str
     tracer_cpus: int = 0
 
 
 @dataclass(frozen=True)
+class Kernel:
+    """A guest kernel: the newest of a version (7.2, or exactly 7.2.12) in a Debian suite."""
+
+    name: str
+    about: str
+    suite: str
+    version: str
+
+
+@dataclass(frozen=True)
 class Machine:
-    """A virtual machine. `cmdline` is added to the kernel's command line."""
+    """A virtual machine. `kernel` names an entry of kernels.yaml; `cmdline` is added to that kernel's
+    command line.
+    """
 
     name: str
     accelerator: Literal["kvm", "tcg"]
     about: str
+    kernel: str
     vcpus: int
     memory_mib: int
+    launcher: Literal["qemu"] = "qemu"
     cmdline: str = ""
 
 

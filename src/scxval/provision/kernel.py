@@ -63,14 +63,14 @@ def download_hook(version: str) -> str:
     )
 
 
-def make(settings: Settings, output: Path, committed: Path) -> None:
+def make(settings: Settings, suite: str, version: str, output: Path, committed: Path) -> None:
     """Leave vmlinux, initramfs.cpio, source.deb and lock.txt in `output`."""
     with work_folder() as work:
         hooks = [
-            download_hook(settings.kernel),
+            download_hook(version),
             f"copy-out /debs {shlex.quote(str(work))}",
         ]
-        bootstrap(settings, variant="custom", hooks=hooks)
+        bootstrap(settings, variant="custom", hooks=hooks, suites=[suite])
         debs = {deb.name.split("_")[0]: deb for deb in (work / "debs").glob("*.deb")}
         lock = format_lock(
             ((name, _deb_version(deb), sha256(deb)) for name, deb in debs.items()), "kernel"
@@ -181,10 +181,12 @@ def main() -> None:
     """Command line of the kernel rule."""
     parser = argparse.ArgumentParser(description=make.__doc__)
     settings_argument(parser)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--lock", type=Path, required=True)
+    parser.add_argument("--suite", required=True, help="the Debian suite that has the kernel")
+    parser.add_argument("--version", required=True, help="7.2 or 7.2.12")
+    parser.add_argument("--output", type=Path, required=True, help="the kernel's folder")
+    parser.add_argument("--lock", type=Path, required=True, help="the committed lock")
     args = parser.parse_args()
-    make(settings_from(args.settings), args.output, args.lock)
+    make(settings_from(args.settings), args.suite, args.version, args.output, args.lock)
 
 
 if __name__ == "__main__":

@@ -34,11 +34,12 @@ def bootstrap(
     include: Sequence[str] = (),
     hooks: Sequence[str] = (),
     target: Path | None = None,
+    suites: Sequence[str] = (),
 ) -> None:
     """Make a root of the configured suite and run customize hooks in it.
 
-    `target` is a tarball to leave behind; None throws the root away after the hooks. Raises
-    HarnessError when mmdebstrap fails; its own output is on stderr.
+    apt knows the packages of `suites` too. `target` is a tarball to leave behind; None throws the root
+    away after the hooks. Raises HarnessError when mmdebstrap fails; its own output is on stderr.
     """
     argv = [
         f"--variant={variant}",
@@ -51,18 +52,27 @@ def bootstrap(
         f"--format={'tar' if target else 'null'}",
         settings.suite,
         str(target) if target else "-",
-        settings.mirror,
+        *(
+            f"deb {settings.mirror} {suite} main"
+            for suite in dict.fromkeys((settings.suite, *suites))
+        ),
     ]
     _run(argv, settings)
 
 
 def enter(
-    settings: Settings, root_tar: Path, inputs: Mapping[str, Path], script: str, out: Path
+    settings: Settings,
+    root_tar: Path,
+    inputs: Mapping[str, Path],
+    script: str,
+    out: Path,
+    shared: Path | None = None,
 ) -> None:
     """Unpack a root made by `bootstrap`, run a shell script in it, and keep what it leaves.
 
     `inputs` are host files by the absolute path that they get in the root; the script runs in /build
-    and leaves its results in /build/out, which becomes `out`/out. Nothing else of the root is kept.
+    and leaves its results in /build/out, which becomes `out`/out. Nothing else of the root is kept, but
+    /build/shared: it comes from the tarball `shared` and goes back there when the script succeeded.
     """
     with work_folder() as work:
         file = work / "run.sh"
@@ -75,7 +85,9 @@ def enter(
             f"--setup-hook=tar-in {_quoted(root_tar)} /",
             '--customize-hook=mkdir -p "$1/build"',
             *(f"--customize-hook=upload {_quoted(src)} {dst}" for dst, src in files.items()),
+            *_shared_in(shared),
             '--customize-hook=chroot "$1" sh /build/run.sh',
+            *_shared_out(shared),
             f"--customize-hook=copy-out /build/out {_quoted(out)}",
             "--format=null",
             settings.suite,
@@ -83,6 +95,29 @@ def enter(
             settings.mirror,
         ]
         _run(argv, settings)
+        if shared is not None:
+            # Whole or not at all, should the host lose its power in between.
+            _part(shared).replace(shared)
+
+
+def _shared_in(shared: Path | None) -> list[str]:
+    if shared is None:
+        return []
+    hooks = ['--customize-hook=mkdir -p "$1/build/shared"']
+    if shared.exists():
+        hooks.append(f"--customize-hook=tar-in {_quoted(shared)} /build")
+    return hooks
+
+
+def _shared_out(shared: Path | None) -> list[str]:
+    if shared is None:
+        return []
+    shared.parent.mkdir(parents=True, exist_ok=True)
+    return [f"--customize-hook=tar-out /build/shared {_quoted(_part(shared))}"]
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 @contextmanager

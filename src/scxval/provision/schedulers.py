@@ -8,9 +8,12 @@ as it is: built by hand, without its flags, scx_qmap is refused by the verifier.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from scxval.errors import run_step
@@ -45,10 +48,12 @@ cp {targets} /build/out/
 """
 
 CRATE_BUILD = """
-export HOME=/build CARGO_HOME=/build/cargo CARGO_TARGET_DIR=/build/target
+export HOME=/build CARGO_HOME=/build/shared/cargo CARGO_TARGET_DIR=/build/shared/target
 {environment}
 cargo install --locked --root /build/out --version '={version}' {crate}
-cp /build/cargo/registry/cache/*/{crate}-{version}.crate /build/out/{crate}.crate
+cp /build/shared/cargo/registry/cache/*/{crate}-{version}.crate /build/out/{crate}.crate
+# Sources are unpacked again from the registry's cache in a moment.
+rm -rf /build/shared/cargo/registry/src
 """
 
 
@@ -75,8 +80,13 @@ def build_crate(
     crate: tuple[str, str],
     output: Path,
     locks: tuple[Path, Path],
+    shared: Path,
 ) -> None:
-    """Build one crate (name, version) with its own Cargo.lock; `locks` are (written, committed)."""
+    """Build one crate (name, version) with its own Cargo.lock; `locks` are (written, committed).
+
+    `shared` is the tarball with what cargo has fetched and compiled so far: most of a scheduler's build
+    is libraries that all of them use. Cargo itself decides what of it still holds.
+    """
     name, version = crate
     environment = _cargo_environment(settings)
     script = NEWEST_LLVM + CRATE_BUILD.format(crate=name, version=version, environment=environment)
@@ -85,14 +95,23 @@ def build_crate(
     bundle = ca_bundle_path(settings)
     if bundle is not None:
         inputs["/build/ca.crt"] = bundle
-    with work_folder() as work:
-        enter(settings, root, inputs, script, work)
+    with work_folder() as work, alone(shared):
+        enter(settings, root, inputs, script, work, shared)
         out = work / "out"
         lock = format_lock([(name, version, sha256(out / f"{name}.crate"))], "crate")
         check_lock(lock, locks[1], settings.lock)
         output.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(out / "bin" / name, output)
         locks[0].write_text(lock, encoding="utf-8")
+
+
+@contextmanager
+def alone(shared: Path) -> Iterator[None]:
+    """Wait until no other build uses the shared tarball."""
+    shared.parent.mkdir(parents=True, exist_ok=True)
+    with shared.with_name(f"{shared.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _cargo_environment(settings: Settings) -> str:
@@ -121,6 +140,7 @@ def main() -> None:
     crate.add_argument("--output", type=Path, required=True, help="the binary")
     crate.add_argument("--used", type=Path, required=True, help="the lock to write")
     crate.add_argument("--lock", type=Path, required=True, help="the committed lock")
+    crate.add_argument("--shared", type=Path, required=True, help="tarball of shared build state")
     args = parser.parse_args()
     settings = settings_from(args.settings)
     if args.source == "tree":
@@ -132,6 +152,7 @@ def main() -> None:
             (args.name, args.crate_version),
             args.output,
             (args.used, args.lock),
+            args.shared,
         )
 
 

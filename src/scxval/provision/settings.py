@@ -29,7 +29,6 @@ class Settings:
 
     mirror: str
     suite: str
-    kernel: str
     lock: str
     ca_bundle: str
     proxy: str
@@ -48,7 +47,6 @@ def settings_from(section: dict[str, Any]) -> Settings:
     return Settings(
         mirror=section["mirror"] or host_mirror(),
         suite=section["suite"],
-        kernel=str(section["kernel"]),
         lock=section["lock"],
         ca_bundle=section["ca_bundle"] or os.environ.get("SSL_CERT_FILE", ""),
         proxy=section["proxy"] or os.environ.get("http_proxy", ""),

@@ -116,7 +116,7 @@ def headline(inputs: Inputs) -> list[tuple[str, str]]:
         ("Run", facts.when(runs) or "not recorded"),
         ("Guest kernel", _all(facts.distinct(runs, ["guest.kernel", "guest.release"]))),
         ("Accelerator", _all(facts.distinct(runs, ["accelerator"]))),
-        ("QEMU", _all(facts.distinct(runs, ["qemu.version"]))),
+        ("Launcher", _all(facts.distinct(runs, ["vm.version"]))),
         (
             "Run by scxval",
             _all(facts.distinct(runs, ["scxval.version"])),

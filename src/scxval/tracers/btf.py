@@ -15,6 +15,7 @@ from pathlib import Path
 from scxval.errors import ScxvalError
 
 MAGIC = 0xEB9F
+ELF = b"\x7fELF"
 KIND_FUNC = 12
 # struct btf_type is three words; what follows it has a fixed size, or one entry for each of `vlen`.
 TYPE_BYTES = 12
@@ -66,13 +67,31 @@ def function_names(blob: bytes) -> frozenset[str]:
         raise ScxvalError(f"BTF names a function outside its string section: {error}") from error
 
 
+def section_of(elf: bytes, name: bytes) -> bytes:
+    """One section of a 64-bit little-endian ELF file such as vmlinux. Raises ScxvalError."""
+    try:
+        (table_at,) = struct.unpack_from("<Q", elf, 0x28)
+        entry_bytes, count, names_index = struct.unpack_from("<HHH", elf, 0x3A)
+        headers = [
+            struct.unpack_from("<IIQQQQ", elf, table_at + n * entry_bytes) for n in range(count)
+        ]
+        names_at = headers[names_index][4]
+        for offset, _, _, _, at, size in headers:
+            start = names_at + offset
+            if elf[start : elf.index(b"\0", start)] == name:
+                return elf[at : at + size]
+    except (struct.error, ValueError, IndexError) as error:
+        raise ScxvalError(f"not a whole ELF file: {error}") from error
+    raise ScxvalError(f"no section {name.decode()}: this kernel was built without it")
+
+
 def _byte_order(blob: bytes) -> str:
     if len(blob) >= 24:
         for order in "<>":
             if struct.unpack_from(f"{order}H", blob)[0] == MAGIC:
                 return order
     raise ScxvalError(
-        "not BTF: it does not start with 0xeb9f; expected a copy of a kernel's btf file"
+        "not BTF: it does not start with 0xeb9f; expected a vmlinux or a copy of /sys/kernel/btf/vmlinux"
     )
 
 
@@ -97,9 +116,10 @@ def _function_name_offsets(blob: bytes, order: str, first: int, last: int) -> li
 
 
 def read_function_names(path: Path) -> frozenset[str]:
-    """`function_names` of a file; the ScxvalError names the file."""
+    """`function_names` of a file, raw or a vmlinux with a .BTF section; the ScxvalError names the file."""
     try:
-        return function_names(path.read_bytes())
+        data = path.read_bytes()
+        return function_names(section_of(data, b".BTF") if data.startswith(ELF) else data)
     except OSError as error:
         raise ScxvalError(f"cannot read {path}: {error.strerror}") from error
     except ScxvalError as error:
@@ -109,7 +129,9 @@ def read_function_names(path: Path) -> frozenset[str]:
 def main(argv: list[str] | None = None) -> int:
     """Write the sorted function names of a BTF file, one a line; 0, or 2 for a bad file."""
     parser = argparse.ArgumentParser(prog="python -m scxval.tracers.btf", description=__doc__)
-    parser.add_argument("blob", type=Path, help="raw BTF, such as /sys/kernel/btf/vmlinux")
+    parser.add_argument(
+        "blob", type=Path, help="vmlinux, or raw BTF such as /sys/kernel/btf/vmlinux"
+    )
     parser.add_argument("--output", type=Path, required=True, help="text file to write")
     args = parser.parse_args(argv)
     try:

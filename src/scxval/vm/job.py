@@ -125,6 +125,11 @@ def cpu_split(isolation: Isolation, vcpus: int) -> dict[str, list[int] | None]:
     return {"tracer_cpus": list(range(first, vcpus)), "workload_cpus": list(range(first))}
 
 
+def kernel_arguments(spec: CellSpec) -> str:
+    """What the machine and the isolation add to the kernel's command line."""
+    return spec.machine.cmdline
+
+
 def scheduler_spec(scheduler: Scheduler) -> dict[str, Any] | None:
     """The scheduler's part of the job; None for the kernel's own."""
     if not scheduler.is_sched_ext:

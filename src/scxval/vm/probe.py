@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Proves an accelerator by booting a guest with a time limit, and asks the guest's kernel what it has.
+"""Proves an accelerator by booting a guest with a time limit.
 
 A device node that opens proves nothing: with some hosts' nested virtualisation the firmware runs and a
 64-bit kernel then dies, or QEMU hangs. Only a guest that ran a job to its end counts.
@@ -20,9 +20,9 @@ from scxval.catalog.model import Machine
 from scxval.catalog.outcomes import Outcome
 from scxval.errors import HarnessError, run_step
 from scxval.files import write_json
-from scxval.tracers.btf import function_names
 from scxval.vm.job import JobFiles
-from scxval.vm.run_cell import Guest, guest_arguments, judge_run, run_job
+from scxval.vm.launch import Guest
+from scxval.vm.run_cell import guest_arguments, judge_run, run_job
 from scxval.vm.verdict import tail
 
 # A working accelerator boots in a few seconds; emulation on two slow cores takes ten.
@@ -30,7 +30,7 @@ LIMITS = {"kvm": (20, 40), "tcg": (90, 150)}
 
 
 def probe_job() -> JobFiles:
-    """A job that copies the running kernel's BTF out and does nothing else."""
+    """A job that does nothing."""
     limits = Limits(boot_s=90, attach_s=1, ready_s=1, workload_s=60, stop_s=10, total_s=150)
     spec: dict[str, Any] = {
         "cell": None,
@@ -38,25 +38,23 @@ def probe_job() -> JobFiles:
         "isolation": {"tracer_cpus": None, "workload_cpus": None},
         "scheduler": None,
         "tracer": None,
-        "workload": {"argv": ["cp", "/sys/kernel/btf/vmlinux", "{raw}/btf"]},
+        "workload": {"argv": ["true"]},
         "versions": {},
     }
     return JobFiles(spec, texts={}, copies={})
 
 
-def probe(
-    accelerator: Literal["kvm", "tcg"], guest: Guest, work: Path
-) -> tuple[dict[str, Any], Path | None]:
-    """Boot a guest; returns the record and the kernel's BTF, None when the accelerator failed."""
+def probe(accelerator: Literal["kvm", "tcg"], guest: Guest, work: Path) -> dict[str, Any]:
+    """Boot a guest; returns the record of how it went."""
     device = Path("/dev/kvm")
     if accelerator == "kvm" and not device.exists():
-        return {"works": False, "reason": f"{device} does not exist", "total_s": 0.0}, None
-    machine = Machine(f"probe-{accelerator}", accelerator, "", vcpus=2, memory_mib=1024)
+        return {"works": False, "reason": f"{device} does not exist", "total_s": 0.0}
+    machine = Machine(f"probe-{accelerator}", accelerator, "", "", vcpus=2, memory_mib=1024)
     raw = work / accelerator
     run = run_job(probe_job(), machine, guest, raw, LIMITS[accelerator])
     verdict = judge_run(run, raw, lost_events_allowed=0, limits=LIMITS[accelerator])
     works = verdict.outcome is Outcome.OK and run.vm.exit_code == 0
-    record = {
+    return {
         "works": works,
         "reason": verdict.reason,
         "total_s": round(run.vm.total_s, 1),
@@ -65,7 +63,6 @@ def probe(
         "guest": run.agent["guest"] if run.agent else None,
         "argv": run.argv,
     }
-    return record, raw / "btf" if works else None
 
 
 def main() -> None:
@@ -73,21 +70,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     guest_arguments(parser)
     parser.add_argument("--output", type=Path, required=True, help="accelerator.json")
-    parser.add_argument("--functions", type=Path, required=True, help="the kernel's function names")
     args = parser.parse_args()
     guest = Guest(args.kernel, args.initramfs, args.image)
     work = Path(tempfile.mkdtemp(prefix="probe-", dir=args.output.parent))
     try:
-        kvm, kvm_btf = probe("kvm", guest, work)
-        tcg, tcg_btf = probe("tcg", guest, work)
+        kvm = probe("kvm", guest, work)
+        tcg = probe("tcg", guest, work)
         for name, record in (("kvm", kvm), ("tcg", tcg)):
             print(f"{name}: {'works' if record['works'] else 'fails: ' + record['reason']}")
-        btf = kvm_btf or tcg_btf
-        if btf is None:
+        if not kvm["works"] and not tcg["works"]:
             tails = "\n".join(kvm.get("log_tail", []) + tcg.get("log_tail", []))
             raise HarnessError(f"no accelerator boots a guest: {tcg['reason']}\n{tails}")
-        names = sorted(function_names(btf.read_bytes()))
-        args.functions.write_text("\n".join(names) + "\n", encoding="utf-8")
         write_json(args.output, {"kvm": kvm, "tcg": tcg})
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -22,26 +22,21 @@ from scxval.catalog.model import Machine
 from scxval.catalog.schema import repository
 from scxval.errors import HarnessError, ScxvalError
 from scxval.files import sha256, tree_sha256, write_json
+from scxval.vm import qemu
 from scxval.vm.job import (
     CellSpec,
     JobFiles,
     agent_files,
     build_job,
+    kernel_arguments,
     spec_from_json,
     write_job,
 )
+from scxval.vm.launch import Guest, Launcher, VmExit, VmSpec, launch
 from scxval.vm.provenance import git_state, host_facts
-from scxval.vm.qemu import VmExit, VmSpec, launch, qemu_argv, qemu_version
 from scxval.vm.verdict import Verdict, judge, tail
 
-
-@dataclass(frozen=True)
-class Guest:
-    """The files that a guest is booted from."""
-
-    kernel: Path
-    initramfs: Path
-    image: Path
+LAUNCHERS: dict[str, Launcher] = {"qemu": qemu}
 
 
 @dataclass(frozen=True)
@@ -62,9 +57,10 @@ def run_job(
     raw: Path,
     limits: tuple[int, int],
     parent: int | None = None,
+    cmdline: str = "",
 ) -> Run:
     """Run a job in a fresh machine; `raw` ends up with all that it wrote. `limits`: boot_s, total_s;
-    the machine dies with the process `parent`.
+    the machine dies with the process `parent`; `cmdline` is added to the kernel's.
 
     A guest that hangs before the job's first line has measured nothing: it is launched once more, and
     the first console is kept as console.boot1.log.
@@ -74,26 +70,18 @@ def run_job(
     with tempfile.TemporaryDirectory(prefix=".job-", dir=raw.parent) as work:
         inputs = Path(work) / "in"
         write_job(job, agent, inputs)
-        spec = VmSpec(
-            accelerator=machine.accelerator,
-            vcpus=machine.vcpus,
-            memory_mib=machine.memory_mib,
-            kernel=guest.kernel.resolve(),
-            initramfs=guest.initramfs.resolve(),
-            image=guest.image.resolve(),
-            inputs=inputs,
-            out=raw.resolve(),
-            cmdline=machine.cmdline,
-        )
+        files = Guest(guest.kernel.resolve(), guest.initramfs.resolve(), guest.image.resolve())
+        spec = VmSpec(machine, files, inputs.resolve(), raw.resolve(), cmdline)
+        launcher = LAUNCHERS[machine.launcher]
         boots = 1
-        vm = launch(spec, *limits, parent)
+        vm = launch(launcher, spec, *limits, parent)
         if vm.timed_out and vm.boot_s is None:
             boots = 2
             (raw / "console.log").rename(raw / "console.boot1.log")
-            vm = launch(spec, *limits, parent)
+            vm = launch(launcher, spec, *limits, parent)
         for name in ("job.json", *job.texts):
             shutil.copy(inputs / name, raw / name)
-    return Run(vm, boots, qemu_argv(spec), _read_agent(raw), _read_marks(raw))
+    return Run(vm, boots, launcher.argv(spec), _read_agent(raw), _read_marks(raw))
 
 
 def _read_agent(raw: Path) -> dict[str, Any] | None:
@@ -141,7 +129,7 @@ def run_cell(
     shutil.rmtree(raw, ignore_errors=True)
     host = host_facts()
     started = time.time()
-    run = run_job(job, spec.machine, guest, raw, limits, parent)
+    run = run_job(job, spec.machine, guest, raw, limits, parent, kernel_arguments(spec))
     verdict = judge_run(run, raw, spec.lost_events_allowed, limits)
     record = {
         **provenance(spec, job, run),
@@ -168,8 +156,9 @@ def provenance(spec: CellSpec, job: JobFiles, run: Run) -> dict[str, Any]:
     return {
         "schema": 1,
         "scxval": {"version": __version__, "git": git_state(repository())},
-        "qemu": {
-            "version": qemu_version(),
+        "vm": {
+            "launcher": spec.machine.launcher,
+            "version": LAUNCHERS[spec.machine.launcher].version(),
             "accelerator": spec.machine.accelerator,
             "argv": run.argv,
         },
@@ -223,10 +212,10 @@ def status(spec: CellSpec, run: Run, verdict: Verdict, raw: Path) -> dict[str, A
 
 
 def exit_codes(run: Run) -> dict[str, int | None]:
-    """Exit codes of workload, scheduler, tracer and QEMU; null for what never ran or was killed."""
+    """Exit codes of workload, scheduler, tracer and the machine; null for what never ran or was killed."""
     codes = (run.agent or {}).get("exit_codes", {})
     names = ("workload", "scheduler", "tracer")
-    return {**{name: codes.get(name) for name in names}, "qemu": run.vm.exit_code}
+    return {**{name: codes.get(name) for name in names}, "vm": run.vm.exit_code}
 
 
 def phases_s(marks: list[dict[str, Any]]) -> dict[str, float]:

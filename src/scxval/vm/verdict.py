@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scxval.catalog.outcomes import Outcome
-from scxval.vm.qemu import VmExit
+from scxval.vm.launch import VmExit
 
 TAIL_LINES = 20
 PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
@@ -48,7 +48,7 @@ def judge(
             if vm.timed_out
             else f"QEMU ended with {vm.exit_code} before the job began"
         )
-        log = "console.log" if console.strip() else "qemu.log"
+        log = "console.log" if console.strip() else "vm.log"
         return Verdict(Outcome.BOOT_FAILED, why, log)
     if agent is None:
         where = f"after {marks[-1]}"

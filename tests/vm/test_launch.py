@@ -15,19 +15,20 @@ from pathlib import Path
 import pytest
 
 from scxval.catalog.config import Config
-from scxval.vm.qemu import VmSpec, qemu_argv
-from scxval.vm.run_cell import Guest
+from scxval.catalog.model import Machine
+from scxval.vm import qemu
+from scxval.vm.launch import Guest, VmSpec
 
-from ..conftest import RESOURCES
 from .test_outcomes import spec_of
 
+MACHINE = Machine("m", "tcg", "", "debian-7.2", 2, 512)
 SPEC = VmSpec(
-    "tcg", 2, 512, Path("/k"), Path("/i"), Path("/image"), Path("/in"), Path("/out"), "x=1"
+    MACHINE, Guest(Path("/k"), Path("/i"), Path("/image")), Path("/in"), Path("/out"), "x=1"
 )
 
 
 def test_argv_gives_the_guest_one_writable_folder_and_no_network() -> None:
-    argv = qemu_argv(SPEC)
+    argv = qemu.argv(SPEC)
     shares = [word for word in argv if word.startswith("local,")]
     assert [("readonly=on" in share) for share in shares] == [True, False]
     assert "path=/out," in shares[1]
@@ -39,7 +40,10 @@ def test_argv_gives_the_guest_one_writable_folder_and_no_network() -> None:
 
 
 def test_argv_by_accelerator() -> None:
-    tcg, kvm = (qemu_argv(dataclasses.replace(SPEC, accelerator=a)) for a in ("tcg", "kvm"))
+    tcg, kvm = (
+        qemu.argv(dataclasses.replace(SPEC, machine=dataclasses.replace(MACHINE, accelerator=a)))
+        for a in ("tcg", "kvm")
+    )
     assert tcg[tcg.index("-accel") + 1] == "tcg,thread=multi"
     assert (kvm[kvm.index("-accel") + 1], kvm[kvm.index("-cpu") + 1]) == ("kvm", "host")
 
@@ -74,7 +78,7 @@ def test_a_guest_dies_with_whoever_asked_for_it(
         *(sys.executable, "-m", "scxval.vm.run_cell"),
         *("--spec", spec_of(fault_config, workload="hang").to_json()),
         *("--kernel", str(guest.kernel), "--initramfs", str(guest.initramfs)),
-        *("--image", str(guest.image), "--functions", str(RESOURCES / "probe/functions.txt")),
+        *("--image", str(guest.image), "--functions", str(guest.kernel.parent / "functions.txt")),
         *("--output", str(tmp_path / "cell")),
     ]
     (tmp_path / "cell").mkdir()

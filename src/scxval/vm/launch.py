@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""What every launcher has in common: the machine to start, and watching it from start to end.
+
+A launcher is a module with `argv` and `version` (scxval.vm.qemu is one). A guest can write to the job's
+output folder and nowhere else on the host; it dies with whoever started it, and that one with the
+process above it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from scxval.catalog.model import Machine
+from scxval.errors import HarnessError
+
+POLL_S = 0.02
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Guest:
+    """The files that a guest is booted from."""
+
+    kernel: Path
+    initramfs: Path
+    image: Path
+
+
+@dataclass(frozen=True)
+class VmSpec:
+    """One start of a machine; `inputs` is shared read-only, `out` read-write; absolute paths."""
+
+    machine: Machine
+    guest: Guest
+    inputs: Path
+    out: Path
+    cmdline: str = ""
+
+
+@dataclass(frozen=True)
+class VmExit:
+    """How a machine ended. `boot_s` is launch to the job's first line, None if it never came."""
+
+    exit_code: int | None
+    timed_out: bool
+    total_s: float
+    boot_s: float | None
+
+
+class Launcher(Protocol):
+    """How one kind of machine is started."""
+
+    def argv(self, spec: VmSpec) -> list[str]:
+        """The command that runs the machine until the guest powers off."""
+
+    def version(self) -> str:
+        """The launcher's version, for the provenance record. Raises HarnessError without one."""
+
+
+def kernel_cmdline(extra: str = "") -> str:
+    """The guest's command line.
+
+    panic=-1 with -no-reboot ends QEMU at once; oops=panic makes a broken kernel a panic and not a
+    measurement.
+    """
+    base = "console=ttyS0 loglevel=4 panic=-1 oops=panic"
+    return f"{base} {extra}".strip()
+
+
+def launch(
+    launcher: Launcher, spec: VmSpec, boot_s: float, total_s: float, parent: int | None = None
+) -> VmExit:
+    """Run a machine to its end, or kill it: at `boot_s` without a first line, at `total_s` anyway.
+
+    Raises HarnessError when it cannot be started, or when the process `parent` has ended: a killed
+    Snakemake leaves its jobs running, and nobody would read the result.
+    """
+    argv = launcher.argv(spec)
+    started = spec.out / "agent.jsonl"
+    begin = time.monotonic()
+    boot: float | None = None
+    timed_out = False
+    parent_ended = _watch(parent)
+    with (spec.out / "vm.log").open("ab") as log:
+        try:
+            vm = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_die_with_parent,
+            )
+        except FileNotFoundError as error:
+            raise HarnessError(f"{argv[0]} not found: run `scxval doctor`") from error
+        try:
+            while vm.poll() is None:
+                waited = time.monotonic() - begin
+                if boot is None and started.exists():
+                    boot = waited
+                if waited > total_s or (boot is None and waited > boot_s):
+                    timed_out = True
+                    break
+                if parent_ended():
+                    raise HarnessError("the process that asked for this run is gone")
+                time.sleep(POLL_S)
+        finally:
+            if vm.poll() is None:
+                vm.kill()
+            vm.wait()
+    return VmExit(
+        exit_code=None if timed_out else vm.returncode,
+        timed_out=timed_out,
+        total_s=time.monotonic() - begin,
+        boot_s=boot,
+    )
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _watch(pid: int | None) -> Callable[[], bool]:
+    """A check whether a process has ended; it holds the process itself, not a number reused later."""
+    if pid is None:
+        return lambda: False
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return lambda: True
+    return lambda: bool(select.select([handle], [], [], 0)[0])
