@@ -21,7 +21,7 @@ from scxval.catalog.model import cell_from_path
 from scxval.errors import HarnessError, ScxvalError
 
 DEFAULT_CONFIG = Path("config/config.yaml")
-ACCELERATORS = Path("resources/probe/accelerator.json")
+PROBE = Path("resources/probe")
 RUNS = Path("results/runs")
 
 
@@ -101,7 +101,7 @@ def config_from(files: list[Path], pairs: list[str]) -> Config:
 def cells_command(args: argparse.Namespace) -> int:
     """List the plan."""
     config = config_from(args.configfile, args.config)
-    result = plan(config, this_host(ACCELERATORS))
+    result = plan(config, this_host(PROBE))
     for cell in result.cells:
         print(cell.path)
     for excluded in result.excluded:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ def tree_sha256(files: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
+def write_json(path: Path, data: Any) -> None:
     """Write JSON whole or not at all."""
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")

@@ -129,7 +129,7 @@ def test_other_paths_are_no_cells(path: str) -> None:
 
 def test_host_reads_the_probe(tmp_path: Path) -> None:
     file = tmp_path / "accelerator.json"
-    assert this_host(file).accelerators == {}
+    assert this_host(tmp_path).accelerators == {}
     file.write_text(json.dumps({"kvm": {"works": False}, "tcg": {"works": True}}))
-    assert this_host(file).accelerators == {"kvm": False, "tcg": True}
-    assert this_host(file).memory_mib > 256
+    assert this_host(tmp_path).accelerators == {"kvm": False, "tcg": True}
+    assert this_host(tmp_path).memory_mib > 256

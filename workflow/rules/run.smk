@@ -7,7 +7,7 @@ rule run_cell:
     input:
         unpack(machine_guest),
         functions=machine_functions,
-        scheduler=scheduler_binary,
+        scheduler=scheduler_on_machine,
         workload=workload_file,
     output:
         status=f"{RUN_DIR}/status.json",

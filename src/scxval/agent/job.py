@@ -48,7 +48,7 @@ class Job:
             "outcome": "ok",
             "reason": "",
             "log": "",
-            "scheduler": {"before": None, "after": None},
+            "scheduler": {"before": None, "after": None, "end": None},
             "tracer": {"ready": False, "lost": None},
         }
 
@@ -249,6 +249,7 @@ class Job:
         (self.out / "scx_events.txt").write_text(read_events() + "\n", encoding="utf-8")
         if self.scheduler is not None:
             self.scheduler.stop(signal.SIGINT, self.spec["limits"]["stop_s"])
+            self.result["scheduler"]["end"] = read_state().as_dict()
             self.marks.take("scheduler-end")
         dmesg = subprocess.run(["dmesg"], capture_output=True, check=False)
         (self.out / "dmesg.log").write_bytes(dmesg.stdout)

@@ -91,14 +91,16 @@ def _entries(
 
 
 def _entry(record: type[Entry], name: str, body: dict[str, Any], folder: Path) -> Entry:
-    """A checked entry as a record; lists become tuples, a workload's file an absolute path."""
+    """A checked entry as a record; lists become tuples, files absolute paths."""
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in body.items()}
     if "file" in values:
-        values["file"] = _workload_file(folder, values["file"], name)
+        values["file"] = _file(folder, values["file"], name)
+    if "files" in values:
+        values["files"] = tuple(_file(folder, file, name) for file in values["files"])
     return record(name=name, **values)
 
 
-def _workload_file(folder: Path, file: str, where: str) -> Path:
+def _file(folder: Path, file: str, where: str) -> Path:
     path = (folder / file).resolve()
     if not path.is_file():
         raise ScxvalError(f"{where}: no file {path}")

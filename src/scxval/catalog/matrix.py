@@ -10,10 +10,11 @@ import itertools
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scxval.catalog.compatibility import Compatibility, read_compatibility
 from scxval.catalog.config import Config
 from scxval.catalog.load import Catalog
 from scxval.catalog.model import AXES, Cell, Excluded
@@ -24,11 +25,13 @@ from scxval.catalog.outcomes import Outcome
 class Host:
     """What the planner may know of this host: free memory and which accelerators booted a guest.
 
-    An accelerator that is not in `accelerators` has not been tried yet.
+    An accelerator that is not in `accelerators` has not been tried yet, nor a scheduler on a kernel that is
+    not in `compatibility`.
     """
 
     memory_mib: int
     accelerators: Mapping[str, bool]
+    compatibility: Compatibility = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,12 @@ def memory_mib() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
 
 
-def this_host(accelerators: Path) -> Host:
-    """This host's memory, and what the probe found (resources/probe/accelerator.json, if it ran)."""
-    if not accelerators.exists():
-        return Host(memory_mib(), {})
-    record = json.loads(accelerators.read_text(encoding="utf-8"))
-    return Host(memory_mib(), {name: bool(entry["works"]) for name, entry in record.items()})
+def this_host(probe: Path) -> Host:
+    """This host's memory, and what the probes left in their folder (resources/probe), if they ran."""
+    path = probe / "accelerator.json"
+    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    accelerators = {name: bool(entry["works"]) for name, entry in record.items()}
+    return Host(memory_mib(), accelerators, read_compatibility(probe / "compatibility.json"))
 
 
 def plan(config: Config, host: Host) -> Plan:
@@ -88,6 +91,22 @@ def plan(config: Config, host: Host) -> Plan:
             else:
                 excluded.append(refusal)
     return Plan(cells, excluded, unresolved)
+
+
+def probes(config: Config, host: Host) -> list[tuple[str, str, int]]:
+    """(kernel, scheduler, vCPUs) to try before the matrix is planned: what the cells need, and what
+    `compatibility` asks for besides.
+    """
+    catalog = config.catalog
+    names, _ = resolve_machines(config.axes["machine"], catalog, host)
+    machines = [catalog.machines[name] for name in names]
+    wanted = {(machine.kernel, machine.vcpus) for machine in machines}
+    kernels = config.probed_kernels or sorted({kernel for kernel, _ in wanted})
+    vcpus = config.probed_vcpus or sorted({count for _, count in wanted})
+    if config.probed_kernels or config.probed_vcpus:
+        wanted |= set(itertools.product(kernels, vcpus))
+    schedulers = [s for s in config.axes["scheduler"] if catalog.schedulers[s].is_sched_ext]
+    return [(kernel, name, count) for kernel, count in sorted(wanted) for name in schedulers]
 
 
 def resolve_machines(names: list[str], catalog: Catalog, host: Host) -> tuple[list[str], list[str]]:
@@ -154,5 +173,13 @@ def why_not(cell: Cell, catalog: Catalog, host: Host) -> Excluded | None:
             Outcome.UNSUPPORTED,
             f"accelerator {machine.accelerator} did not boot a guest on this host "
             "(see resources/probe/accelerator.json)",
+        )
+    found = host.compatibility.get((machine.kernel, scheduler.name, machine.vcpus))
+    if found is not None and found.refused:
+        return Excluded(
+            cell,
+            Outcome.UNSUPPORTED,
+            f"{scheduler.name} does not attach to {found.release} with {found.vcpus} CPUs, as probed: "
+            f"{found.reason}",
         )
     return None

@@ -16,7 +16,8 @@ AXES = ("scheduler", "workload", "tracer", "isolation", "machine")
 class Scheduler:
     """A scheduler: the kernel's own (`kernel`), one of its tree's tools, or one from a crate.
 
-    `ops` is a regular expression that the whole of /sys/kernel/sched_ext/root/ops must match.
+    `ops` is a regular expression that the whole of /sys/kernel/sched_ext/root/ops must match. `files` lie
+    in the guest's {in} folder, where `args` may name them.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Scheduler:
     binary: str = ""
     ops: str = ""
     args: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
     min_vcpus: int = 1
     even_vcpus: bool = False
     crate_version: str = ""

@@ -113,17 +113,18 @@ def run_cell(
     spec: CellSpec,
     guest: Guest,
     functions: Path,
-    scheduler: Path | None,
+    scheduler: tuple[Path, ...],
     out: Path,
     parent: int | None = None,
 ) -> Verdict:
     """Run a cell and leave status.json, provenance.json and raw/ in `out`.
 
-    `functions` is the probe's list of the guest kernel's functions, `scheduler` the scheduler's binary.
+    `functions` is the list of the guest kernel's functions, `scheduler` the scheduler's binary and the
+    files that it reads, () for the kernel's own.
     Raises HarnessError when nothing can be said about the cell.
     """
     names = frozenset(functions.read_text(encoding="utf-8").split())
-    job = build_job(spec, names, scheduler)
+    job = build_job(spec, names, scheduler[0] if scheduler else None, scheduler[1:])
     limits = (spec.limits.boot_s, spec.limits.total_s)
     raw = out / "raw"
     shutil.rmtree(raw, ignore_errors=True)
@@ -224,7 +225,7 @@ def phases_s(marks: list[dict[str, Any]]) -> dict[str, float]:
     return {a["mark"]: round((b["mono_ns"] - a["mono_ns"]) / 1e9, 3) for a, b in pairs}
 
 
-def digests(guest: Guest, spec: CellSpec, scheduler: Path | None) -> dict[str, str | None]:
+def digests(guest: Guest, spec: CellSpec, scheduler: tuple[Path, ...]) -> dict[str, str | None]:
     """sha256 of everything that the run was made from."""
     agent = Path(__file__).resolve().parents[1] / "agent"
     return {
@@ -232,7 +233,8 @@ def digests(guest: Guest, spec: CellSpec, scheduler: Path | None) -> dict[str, s
         "initramfs": sha256(guest.initramfs),
         "image": sha256(guest.image),
         "agent": tree_sha256(agent_files(agent)),
-        "scheduler": sha256(scheduler) if scheduler else None,
+        "scheduler": sha256(scheduler[0]) if scheduler else None,
+        "scheduler_files": tree_sha256(list(scheduler[1:])) if scheduler[1:] else None,
         "workload": sha256(spec.workload.file) if spec.workload.file else None,
     }
 
@@ -256,7 +258,9 @@ def main() -> int:
     parser.add_argument("--spec", required=True, help="the cell's spec as JSON")
     guest_arguments(parser)
     parser.add_argument("--functions", type=Path, required=True, help="the kernel's function names")
-    parser.add_argument("--scheduler", type=Path, nargs="?", help="the scheduler's binary")
+    parser.add_argument(
+        "--scheduler", type=Path, nargs="*", default=[], help="the scheduler's binary, its files"
+    )
     parser.add_argument("--workload", type=Path, nargs="?", help="the workload's file")
     parser.add_argument("--output", type=Path, required=True, help="the cell's folder")
     parser.add_argument("--parent", type=int, help="die with this process (a rule's $PPID)")
@@ -264,7 +268,8 @@ def main() -> int:
     spec = spec_from_json(args.spec, args.workload)
     guest = Guest(args.kernel, args.initramfs, args.image)
     try:
-        verdict = run_cell(spec, guest, args.functions, args.scheduler, args.output, args.parent)
+        scheduler = tuple(args.scheduler)
+        verdict = run_cell(spec, guest, args.functions, scheduler, args.output, args.parent)
     except (HarnessError, ScxvalError) as error:
         print(f"{spec.cell.path}: {error}", file=sys.stderr)
         return 1
