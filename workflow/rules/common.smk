@@ -17,6 +17,7 @@ from scxval.catalog.schema import repository
 from scxval.errors import ScxvalError
 from scxval.vm.job import cell_spec, scheduler_record
 from scxval.files import tree_sha256
+from scxval.vm import qemu
 
 # `snakemake` may be called by its path, without its environment's bin folder on PATH; jobs call
 # the same environment's python. A user's PATH may lack the sbin folders, where depmod is.
@@ -179,6 +180,24 @@ def kernel_guest(wildcards):
 def machine_guest(wildcards):
     """What the machine of a cell is booted from."""
     return guest_files(machine_kernel(wildcards))
+
+
+def machine_json(wildcards):
+    """A machine's catalogue entry as a parameter."""
+    return json.dumps(asdict(CATALOG.machines[wildcards.machine]), sort_keys=True)
+
+
+def machine_state(wildcards):
+    """The state that a cell's machine starts from; [] for a cold boot."""
+    machine = CATALOG.machines[wildcards.machine]
+    return (
+        f"resources/snapshot/{machine.name}/state" if machine.boot == "snapshot" else []
+    )
+
+
+def qemu_version(wildcards):
+    """A saved state is for one version of QEMU."""
+    return qemu.version()
 
 
 def machine_functions(wildcards):

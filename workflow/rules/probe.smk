@@ -87,3 +87,37 @@ checkpoint compatibility:
             {input.records:q} \
             >{log:q} 2>&1
         """
+
+
+rule snapshot:
+    """The state of a booted guest, for machines that go on from one."""
+    input:
+        unpack(machine_guest),
+    output:
+        state="resources/snapshot/{machine}/state",
+        record="resources/snapshot/{machine}/state.json",
+    log:
+        "logs/snapshot/{machine}.log",
+    threads: machine_vcpus
+    resources:
+        vm_slots=1,
+        mem_mb=machine_memory,
+    params:
+        code=code("agent/*", "vm/snapshot.py", "vm/qemu.py"),
+        machine=machine_json,
+        qemu=qemu_version,
+        limit_s=CONFIG.limits.boot_s,
+    message:
+        "Boot {wildcards.machine} once and save its state: usually 15 s"
+    shell:
+        """
+        python -m scxval.vm.snapshot \
+            --machine {params.machine:q} \
+            --kernel {input.kernel:q} \
+            --initramfs {input.initramfs:q} \
+            --image {input.image:q} \
+            --limit-s {params.limit_s:q} \
+            --output {output.state:q} \
+            --record {output.record:q} \
+            >{log:q} 2>&1
+        """

@@ -6,6 +6,7 @@ rule run_cell:
     """Run one cell in a fresh virtual machine; trouble in it is an outcome, not a failed job."""
     input:
         unpack(machine_guest),
+        state=machine_state,
         functions=machine_functions,
         scheduler=scheduler_on_machine,
         workload=workload_file,
@@ -38,6 +39,7 @@ rule run_cell:
             --kernel {input.kernel:q} \
             --initramfs {input.initramfs:q} \
             --image {input.image:q} \
+            --state {input.state:q} \
             --functions {input.functions:q} \
             --scheduler {input.scheduler:q} \
             --workload {input.workload:q} \

@@ -20,6 +20,12 @@ mount -t tracefs tracefs /sys/kernel/tracing
 mkdir -p /run/scxval/raw
 ip link set lo up 2>/dev/null
 cd /run/scxval || exit 1
+if grep -q scxval.hold /proc/cmdline; then
+    # The job folder must not be in use, not even by this script, while the guest's state is saved.
+    mkdir code
+    cp -r /job/in/scxval code/
+    exec sh code/scxval/agent/guest_held.sh
+fi
 PYTHONPATH=/job/in python3 -B -m scxval.agent /job/in /job/out /run/scxval/raw >/job/out/agent.log 2>&1
 sync
 # A clean end without an init system.

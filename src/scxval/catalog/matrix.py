@@ -174,6 +174,13 @@ def why_not(cell: Cell, catalog: Catalog, host: Host) -> Excluded | None:
             f"accelerator {machine.accelerator} did not boot a guest on this host "
             "(see resources/probe/accelerator.json)",
         )
+    if machine.boot == "snapshot" and isolation.kind == "isolcpus":
+        return Excluded(
+            cell,
+            Outcome.UNSUPPORTED,
+            f"isolation {isolation.name} is an argument of the kernel's, and machine {machine.name} goes "
+            "on from a guest that has booted without it; take a machine with boot: cold",
+        )
     found = host.compatibility.get((machine.kernel, scheduler.name, machine.vcpus))
     if found is not None and found.refused:
         return Excluded(

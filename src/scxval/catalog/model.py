@@ -81,7 +81,7 @@ class Kernel:
 @dataclass(frozen=True)
 class Machine:
     """A virtual machine. `kernel` names an entry of kernels.yaml; `cmdline` is added to that kernel's
-    command line.
+    command line. `boot: snapshot` goes on from the saved state of a booted guest.
     """
 
     name: str
@@ -91,6 +91,7 @@ class Machine:
     vcpus: int
     memory_mib: int
     launcher: Literal["qemu"] = "qemu"
+    boot: Literal["cold", "snapshot"] = "cold"
     cmdline: str = ""
 
 

@@ -66,6 +66,11 @@ def cell_spec(cell: Cell, config: Config) -> CellSpec:
     )
 
 
+def machine_from(record: dict[str, Any]) -> Machine:
+    """A machine's entry from JSON."""
+    return Machine(**record)
+
+
 def scheduler_record(scheduler: Scheduler) -> dict[str, Any]:
     """A scheduler's entry for JSON; its files go by name."""
     return {**asdict(scheduler), "files": [file.name for file in scheduler.files]}

@@ -28,11 +28,17 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Guest:
-    """The files that a guest is booted from."""
+    """The files that a guest is booted from; `state` is of a booted one (scxval.vm.snapshot)."""
 
     kernel: Path
     initramfs: Path
     image: Path
+    state: Path | None = None
+
+    def absolute(self) -> Guest:
+        """The same with absolute paths."""
+        state = self.state.resolve() if self.state else None
+        return Guest(self.kernel.resolve(), self.initramfs.resolve(), self.image.resolve(), state)
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ def launch(
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         except FileNotFoundError as error:
             raise HarnessError(f"{argv[0]} not found: run `scxval doctor`") from error
@@ -124,7 +130,8 @@ def launch(
     )
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """In a new process: be killed when the one that started it ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -36,6 +36,7 @@ from scxval.vm.launch import Guest, Launcher, VmExit, VmSpec, launch
 from scxval.vm.provenance import git_state, host_facts
 from scxval.vm.verdict import Verdict, judge, tail
 
+AGENT = Path(__file__).resolve().parents[1] / "agent"
 LAUNCHERS: dict[str, Launcher] = {"qemu": qemu}
 
 
@@ -65,19 +66,19 @@ def run_job(
     A guest that hangs before the job's first line has measured nothing: it is launched once more, and
     the first console is kept as console.boot1.log.
     """
-    agent = Path(__file__).resolve().parents[1] / "agent"
     raw.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".job-", dir=raw.parent) as work:
         inputs = Path(work) / "in"
-        write_job(job, agent, inputs)
-        files = Guest(guest.kernel.resolve(), guest.initramfs.resolve(), guest.image.resolve())
-        spec = VmSpec(machine, files, inputs.resolve(), raw.resolve(), cmdline)
+        write_job(job, AGENT, inputs)
+        spec = VmSpec(machine, guest.absolute(), inputs.resolve(), raw.resolve(), cmdline)
         launcher = LAUNCHERS[machine.launcher]
         boots = 1
+        qemu.release(spec)
         vm = launch(launcher, spec, *limits, parent)
         if vm.timed_out and vm.boot_s is None:
             boots = 2
             (raw / "console.log").rename(raw / "console.boot1.log")
+            qemu.release(spec)
             vm = launch(launcher, spec, *limits, parent)
         for name in ("job.json", *job.texts):
             shutil.copy(inputs / name, raw / name)
@@ -227,12 +228,12 @@ def phases_s(marks: list[dict[str, Any]]) -> dict[str, float]:
 
 def digests(guest: Guest, spec: CellSpec, scheduler: tuple[Path, ...]) -> dict[str, str | None]:
     """sha256 of everything that the run was made from."""
-    agent = Path(__file__).resolve().parents[1] / "agent"
     return {
         "kernel": sha256(guest.kernel),
         "initramfs": sha256(guest.initramfs),
         "image": sha256(guest.image),
-        "agent": tree_sha256(agent_files(agent)),
+        "agent": tree_sha256(agent_files(AGENT)),
+        "state": sha256(guest.state) if guest.state else None,
         "scheduler": sha256(scheduler[0]) if scheduler else None,
         "scheduler_files": tree_sha256(list(scheduler[1:])) if scheduler[1:] else None,
         "workload": sha256(spec.workload.file) if spec.workload.file else None,
@@ -247,9 +248,10 @@ def _text(path: Path) -> str:
 
 
 def guest_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --kernel, --initramfs and --image."""
+    """Add --kernel, --initramfs, --image and --state."""
     for name in ("kernel", "initramfs", "image"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--state", type=Path, nargs="?", help="the state of a booted guest")
 
 
 def main() -> int:
@@ -266,7 +268,7 @@ def main() -> int:
     parser.add_argument("--parent", type=int, help="die with this process (a rule's $PPID)")
     args = parser.parse_args()
     spec = spec_from_json(args.spec, args.workload)
-    guest = Guest(args.kernel, args.initramfs, args.image)
+    guest = Guest(args.kernel, args.initramfs, args.image, args.state)
     try:
         scheduler = tuple(args.scheduler)
         verdict = run_cell(spec, guest, args.functions, scheduler, args.output, args.parent)
