@@ -2,8 +2,8 @@
 """The guest's kernel and its initramfs, and the kernel's source for its own sched_ext schedulers.
 
 Debian splits the kernel: linux-binary-<v> has vmlinuz, linux-modules-<v> the modules, linux-base-<v> the
-configuration. virtio_pci is built in (7.2); the disk, the image's file system, overlay and 9p are modules, which the initramfs
-loads in order of their dependencies.
+configuration. virtio_pci is built in (7.2); the disk, the image's file system, overlay and 9p are
+modules, which the initramfs loads in order of their dependencies.
 """
 
 from __future__ import annotations
@@ -149,7 +149,6 @@ def make_initramfs(root: Path, release: str, output: Path) -> None:
 
 def module_order(root: Path, release: str) -> list[str]:
     """Paths of MODULES and what they need, dependencies first, by depmod on the unpacked package."""
-    folder = root / "usr/lib/modules" / release
     done = subprocess.run(
         ["depmod", "-n", "-b", str(root / "usr"), release],
         capture_output=True,
