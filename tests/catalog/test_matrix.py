@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scxval.catalog.config import parse_config, read_config_files
@@ -88,6 +88,7 @@ def test_too_little_memory_is_infeasible() -> None:
     assert {e.outcome for e in result.excluded} == {Outcome.INFEASIBLE}
 
 
+@settings(deadline=None)
 @given(
     axes=st.fixed_dictionaries(
         {axis: st.lists(st.sampled_from(CATALOG.names(axis)), min_size=1) for axis in AXES}
@@ -109,6 +110,7 @@ def test_nothing_is_lost(axes: dict[str, list[str]], reps: int, kvm: bool) -> No
     assert all(e.reason for e in result.excluded)
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         Cell,
