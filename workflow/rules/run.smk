@@ -25,6 +25,7 @@ rule run_cell:
             "vm/job.py",
             "vm/launch.py",
             "vm/qemu.py",
+            "vm/rejection.py",
             "vm/run_cell.py",
             "vm/verdict.py",
         ),

@@ -104,8 +104,7 @@ class Job:
         if child.exit_code is not None:
             raise Stop(
                 "scheduler_rejected",
-                f"{Path(argv[0]).name} ended with exit code {child.exit_code} before it was enabled; "
-                "its log and dmesg.log say why",
+                f"{Path(argv[0]).name} ended with exit code {child.exit_code} before it was enabled",
                 "scheduler.log",
             )
         if not state.runs(spec["ops"], before.enable_seq):

@@ -34,7 +34,7 @@ from scxval.vm.job import (
 )
 from scxval.vm.launch import Guest, Launcher, VmExit, VmSpec, launch
 from scxval.vm.provenance import git_state, host_facts
-from scxval.vm.verdict import Verdict, judge, tail
+from scxval.vm.verdict import Verdict, judge, tail, with_cause
 
 LAUNCHERS: dict[str, Launcher] = {"qemu": qemu}
 
@@ -146,7 +146,8 @@ def judge_run(run: Run, raw: Path, lost_events_allowed: int, limits: tuple[int, 
     """The verdict on a finished run."""
     labels = [str(mark["mark"]) for mark in run.marks]
     console = _text(raw / "console.log")
-    return judge(run.vm, run.agent, console, labels, lost_events_allowed, limits)
+    verdict = judge(run.vm, run.agent, console, labels, lost_events_allowed, limits)
+    return with_cause(verdict, _text(raw / "scheduler.log"), _text(raw / "dmesg.log"))
 
 
 def provenance(spec: CellSpec, job: JobFiles, run: Run) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from scxval.catalog.outcomes import Outcome
 from scxval.vm.launch import VmExit
+from scxval.vm.rejection import explain
 
 TAIL_LINES = 20
 PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
@@ -70,6 +71,14 @@ def judge(
         )
         return Verdict(Outcome.TRACER_LOST_EVENTS, reason, "tracer.log")
     return Verdict(outcome, agent["reason"], agent["log"])
+
+
+def with_cause(verdict: Verdict, scheduler_log: str, dmesg: str) -> Verdict:
+    """Add why a scheduler did not start to the verdict that it did not; others are left alone."""
+    if verdict.outcome is not Outcome.SCHEDULER_REJECTED or verdict.log != "scheduler.log":
+        return verdict
+    why = explain(scheduler_log, dmesg).reason or "its log and dmesg.log are silent"
+    return replace(verdict, reason=f"{verdict.reason}: {why}")
 
 
 def tail(path: Path) -> list[str]:
