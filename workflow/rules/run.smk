@@ -24,6 +24,7 @@ rule run_cell:
             "agent/*",
             "vm/job.py",
             "vm/launch.py",
+            "vm/leftovers.py",
             "vm/qemu.py",
             "vm/rejection.py",
             "vm/run_cell.py",

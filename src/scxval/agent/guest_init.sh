@@ -20,6 +20,8 @@ mount -t tracefs tracefs /sys/kernel/tracing
 mkdir -p /run/scxval/raw
 ip link set lo up 2>/dev/null
 cd /run/scxval || exit 1
+# Out of memory ends the scheduler, tracer or workload, never the agent that records it.
+echo -1000 >/proc/self/oom_score_adj
 PYTHONPATH=/job/in python3 -B -m scxval.agent /job/in /job/out /run/scxval/raw >/job/out/agent.log 2>&1
 sync
 # A clean end without an init system.

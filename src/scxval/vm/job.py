@@ -47,6 +47,8 @@ class CellSpec:
         record = asdict(self)
         file = self.workload.file
         record["workload"]["file"] = file.name if file else None
+        # An estimate decides nothing of a run.
+        del record["tracer"]["raw_mib"]
         return json.dumps(record, sort_keys=True)
 
 
