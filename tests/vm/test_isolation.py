@@ -4,8 +4,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+import shutil
 import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +20,8 @@ from scxval.catalog.config import Config
 from scxval.files import sha256
 from scxval.vm.launch import Guest
 
-from .test_outcomes import run, spec_of
+from ..conftest import ROOT
+from .test_outcomes import binary_of, run, spec_of
 
 pytestmark = pytest.mark.vm
 
@@ -95,3 +102,52 @@ def test_a_hostile_guest(fault_config: Config, guest: Guest, tmp_path: Path) -> 
     assert "odd" in removed
     # What the harness itself put there is its own.
     assert (raw / "job.json").read_text().startswith("{")
+
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def users_folder() -> Iterator[Path]:
+    """A folder of an ordinary user's own: this user, or nobody when this is root."""
+    folder = Path(tempfile.mkdtemp(prefix="scxval-user-"))
+    if os.geteuid() == 0:
+        os.chown(folder, NOBODY, NOBODY)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_run_needs_no_privilege(fault_config: Config, guest: Guest, users_folder: Path) -> None:
+    """Only the set-up may need root: a scheduler is attached in a guest of a user without rights."""
+    spec = spec_of(fault_config, scheduler="scx_simple")
+    workload = spec.workload.file
+    assert workload is not None
+    command = [
+        *(sys.executable, "-m", "scxval.vm.run_cell", "--spec", spec.to_json()),
+        *("--kernel", str(guest.kernel), "--initramfs", str(guest.initramfs)),
+        *("--image", str(guest.image), "--functions", str(guest.kernel.parent / "functions.txt")),
+        *("--scheduler", str(binary_of(spec)), "--workload", str(workload)),
+        *("--output", str(users_folder)),
+    ]
+    drop = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src")}
+    try:
+        done = subprocess.run(
+            command,
+            cwd=users_folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            **drop,  # type: ignore[call-overload]
+        )
+    except PermissionError:
+        pytest.skip(f"user {NOBODY} may not run {sys.executable}")
+    if "No module named scxval" in done.stderr:
+        pytest.skip(f"user {NOBODY} may not read {ROOT}")
+    assert done.returncode == 0, done.stderr
+    status = json.loads((users_folder / "status.json").read_text())
+    assert status["outcome"] == "ok", status
+    assert status["scheduler"]["after"]["ops"] == "simple"
+    owner = (users_folder / "raw/agent.json").stat().st_uid
+    assert owner != 0
