@@ -79,6 +79,26 @@ def test_workload_failed(tmp_path: Path) -> None:
     assert (tmp_path / "out" / result["log"]).read_text() == "bad key\n"
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(None, "No such file"), (b"\x7fELF\x02\x01\x01" + bytes(100), "Exec format error")],
+)
+def test_a_command_that_cannot_be_executed(
+    tmp_path: Path, content: bytes | None, says: str
+) -> None:
+    """As from a build for another machine, an interrupted copy, or a typing error."""
+    command = tmp_path / "command"
+    if content is not None:
+        command.write_bytes(content)
+        command.chmod(0o755)
+    result = run(tmp_path, [str(command)])
+    assert result["outcome"] == "workload_failed"
+    assert result["reason"] == f"the guest cannot execute {command}: {says}" + (
+        " or directory" if content is None else ""
+    )
+    assert result["exit_codes"]["workload"] is None
+
+
 def test_workload_over_its_limit(tmp_path: Path) -> None:
     result = run(tmp_path, ["sleep", "60"])
     assert result["outcome"] == "timeout"

@@ -14,8 +14,9 @@ from scxval.catalog.config import parse_config
 from scxval.catalog.matrix import plan, probes, this_host
 from scxval.catalog.model import AXES, Cell
 from scxval.catalog.schema import repository
-from scxval.errors import ScxvalError
+from scxval.errors import HarnessError, ScxvalError
 from scxval.vm.job import cell_spec, scheduler_record
+from scxval.vm.space import require_for_sweep
 from scxval.files import tree_sha256
 from scxval.vm import qemu
 
@@ -94,6 +95,17 @@ def planned_metrics(wildcards):
 def plan_json(wildcards):
     """The plan as a parameter: results/plan.json is written anew when it changes."""
     return json.dumps(current_plan().as_dict(), sort_keys=True)
+
+
+def require_space():
+    """Stop before the first job when the cells to be run need more than this host has now."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "run_cell"]
+    cells = [cell_of(job.wildcards) for job in jobs]
+    slots = workflow.global_resources.get("vm_slots").value or len(cells)
+    try:
+        require_for_sweep(cells, CATALOG, slots, Path.cwd())
+    except HarnessError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def cell_of(wildcards):

@@ -20,6 +20,8 @@ mount -t tracefs tracefs /sys/kernel/tracing
 mkdir -p /run/scxval/raw
 ip link set lo up 2>/dev/null
 cd /run/scxval || exit 1
+# Out of memory ends the scheduler, tracer or workload, never the agent that records it.
+echo -1000 >/proc/self/oom_score_adj
 if grep -q scxval.hold /proc/cmdline; then
     # The job folder must not be in use, not even by this script, while the guest's state is saved.
     mkdir code

@@ -8,6 +8,7 @@ before and after the workload never counts as that scheduler's.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -19,6 +20,10 @@ from typing import Any
 from scxval.agent.clocks import Marks
 from scxval.agent.procs import POLL_S, Child, first_line, wait_until
 from scxval.agent.scx import ScxState, read_events, read_state
+
+CANNOT_EXECUTE = (errno.ENOENT, errno.EACCES, errno.ENOEXEC)
+# A memory file system with less than this left has been written full.
+FULL_BYTES = 1 << 16
 
 
 class Stop(Exception):
@@ -73,6 +78,24 @@ class Job:
         if self.result["outcome"] == "ok":
             self.result.update(outcome=stop.outcome, reason=stop.reason, log=stop.log)
 
+    def start(
+        self,
+        outcome: str,
+        argv: list[str],
+        log: str,
+        env: dict[str, str] | None = None,
+        cpus: list[int] | None = None,
+    ) -> Child:
+        """Start a child; a command that the guest cannot execute stops the job with `outcome`."""
+        try:
+            return Child(argv, self.out / log, env, cpus)
+        except OSError as error:
+            # Anything else (the log cannot be made) is a fault of the harness.
+            if error.errno not in CANNOT_EXECUTE:
+                raise
+            why = f"the guest cannot execute {argv[0]}: {error.strerror}"
+            raise Stop(outcome, why, "agent.log") from error
+
     def path(self, text: str) -> str:
         """Put the guest's folders into an argument."""
         folders = {"{in}": self.inputs, "{out}": self.out, "{raw}": self.raw}
@@ -91,7 +114,7 @@ class Job:
             return
         self.marks.take("scheduler-start")
         argv = [self.path(arg) for arg in spec["argv"]]
-        self.scheduler = child = Child(argv, self.out / "scheduler.log")
+        self.scheduler = child = self.start("scheduler_rejected", argv, "scheduler.log")
         limit_s = self.spec["limits"]["attach_s"]
         wait_until(
             lambda: (
@@ -104,8 +127,7 @@ class Job:
         if child.exit_code is not None:
             raise Stop(
                 "scheduler_rejected",
-                f"{Path(argv[0]).name} ended with exit code {child.exit_code} before it was enabled; "
-                "its log and dmesg.log say why",
+                f"{Path(argv[0]).name} ended with exit code {child.exit_code} before it was enabled",
                 "scheduler.log",
             )
         if not state.runs(spec["ops"], before.enable_seq):
@@ -156,7 +178,7 @@ class Job:
         self.marks.take("tracer-start")
         argv = [self.path(arg) for arg in spec["argv"]]
         cpus = self.spec["isolation"]["tracer_cpus"]
-        self.tracer = child = Child(argv, self.out / "tracer.log", spec["env"], cpus)
+        self.tracer = child = self.start("tracer_failed", argv, "tracer.log", spec["env"], cpus)
         sign = Path(self.path(spec["ready_file"]))
         pattern = re.compile(spec["ready_pattern"].encode(), re.MULTILINE)
         limit_s = self.spec["limits"]["ready_s"]
@@ -188,6 +210,14 @@ class Job:
         code = self.tracer.stop(signal.Signals[spec["stop_signal"]], self.spec["limits"]["stop_s"])
         self.marks.take("tracer-end")
         self.result["tracer"]["lost"] = self.lost_events()
+        raw = os.statvfs(self.raw)
+        if raw.f_bavail * raw.f_bsize < FULL_BYTES:
+            raise Stop(
+                "tracer_failed",
+                f"the trace filled {self.raw}, half of the guest's memory: its machine needs more "
+                "memory_mib",
+                "tracer.log",
+            )
         if died is not None:
             raise Stop(
                 "tracer_failed",
@@ -223,9 +253,8 @@ class Job:
         (self.raw / "workload").mkdir(exist_ok=True)
         limit_s = self.spec["limits"]["workload_s"]
         start_ns = self.marks.take("work-start")
-        self.workload = child = Child(
-            argv, self.out / "workload.log", cpus=self.spec["isolation"]["workload_cpus"]
-        )
+        cpus = self.spec["isolation"]["workload_cpus"]
+        self.workload = child = self.start("workload_failed", argv, "workload.log", cpus=cpus)
         code = child.wait(limit_s)
         self.result["window_ns"] = [start_ns, self.marks.take("work-end")]
         if code is None:

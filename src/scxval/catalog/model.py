@@ -50,12 +50,16 @@ class Workload:
 
 @dataclass(frozen=True)
 class Tracer:
-    """A tracer: `module` names the folder under scxval.tracers, or "" for no tracer."""
+    """A tracer: `module` names the folder under scxval.tracers, or "" for no tracer.
+
+    `raw_mib` is what a cell's raw files take on disk at most, for the check before a sweep.
+    """
 
     name: str
     module: str
     about: str
     options: dict[str, int | str | bool] = field(default_factory=dict)
+    raw_mib: int = 16
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ class CellSpec:
         file = self.workload.file
         record["workload"]["file"] = file.name if file else None
         record["scheduler"] = scheduler_record(self.scheduler)
+        # An estimate decides nothing of a run.
+        del record["tracer"]["raw_mib"]
         return json.dumps(record, sort_keys=True)
 
 

@@ -21,6 +21,7 @@ from typing import Protocol
 
 from scxval.catalog.model import Machine
 from scxval.errors import HarnessError
+from scxval.vm.space import require_floor
 
 POLL_S = 0.02
 PR_SET_PDEATHSIG = 1
@@ -87,8 +88,8 @@ def launch(
 ) -> VmExit:
     """Run a machine to its end, or kill it: at `boot_s` without a first line, at `total_s` anyway.
 
-    Raises HarnessError when it cannot be started, or when the process `parent` has ended: a killed
-    Snakemake leaves its jobs running, and nobody would read the result.
+    Raises HarnessError when it cannot be started, when the disk fills up, or when the process `parent`
+    has ended: a killed Snakemake leaves its jobs running, and nobody would read the result.
     """
     argv = launcher.argv(spec)
     started = spec.out / "agent.jsonl"
@@ -117,11 +118,14 @@ def launch(
                     break
                 if parent_ended():
                     raise HarnessError("the process that asked for this run is gone")
+                require_floor(spec.out)
                 time.sleep(POLL_S)
         finally:
             if vm.poll() is None:
                 vm.kill()
             vm.wait()
+    # What was written since the last look.
+    require_floor(spec.out)
     return VmExit(
         exit_code=None if timed_out else vm.returncode,
         timed_out=timed_out,

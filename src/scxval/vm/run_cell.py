@@ -33,8 +33,10 @@ from scxval.vm.job import (
     write_job,
 )
 from scxval.vm.launch import Guest, Launcher, VmExit, VmSpec, launch
+from scxval.vm.leftovers import keep_plain_files
 from scxval.vm.provenance import git_state, host_facts
-from scxval.vm.verdict import Verdict, judge, tail
+from scxval.vm.space import FLOOR_MIB, Space, memory_of, require
+from scxval.vm.verdict import Verdict, judge, tail, with_cause, with_memory
 
 AGENT = Path(__file__).resolve().parents[1] / "agent"
 LAUNCHERS: dict[str, Launcher] = {"qemu": qemu}
@@ -73,16 +75,31 @@ def run_job(
         spec = VmSpec(machine, guest.absolute(), inputs.resolve(), raw.resolve(), cmdline)
         launcher = LAUNCHERS[machine.launcher]
         boots = 1
-        qemu.release(spec)
-        vm = launch(launcher, spec, *limits, parent)
+        vm = _launch_safely(launcher, spec, limits, parent)
         if vm.timed_out and vm.boot_s is None:
             boots = 2
             (raw / "console.log").rename(raw / "console.boot1.log")
-            qemu.release(spec)
-            vm = launch(launcher, spec, *limits, parent)
+            vm = _launch_safely(launcher, spec, limits, parent)
         for name in ("job.json", *job.texts):
             shutil.copy(inputs / name, raw / name)
     return Run(vm, boots, launcher.argv(spec), _read_agent(raw), _read_marks(raw))
+
+
+def _launch_safely(
+    launcher: Launcher, spec: VmSpec, limits: tuple[int, int], parent: int | None
+) -> VmExit:
+    """Launch with the output folder closed to other users of this host, and clean it afterwards."""
+    spec.out.chmod(0o700)
+    if spec.guest.state is not None:
+        qemu.release(spec)
+    try:
+        return launch(launcher, spec, *limits, parent)
+    finally:
+        removed = keep_plain_files(spec.out)
+        if removed:
+            with (spec.out / "vm.log").open("a", encoding="utf-8") as log:
+                log.writelines(f"{line}\n" for line in removed)
+        spec.out.chmod(0o755)
 
 
 def _read_agent(raw: Path) -> dict[str, Any] | None:
@@ -122,8 +139,11 @@ def run_cell(
 
     `functions` is the list of the guest kernel's functions, `scheduler` the scheduler's binary and the
     files that it reads, () for the kernel's own.
-    Raises HarnessError when nothing can be said about the cell.
+    Raises HarnessError when nothing can be said about the cell, and then leaves no status.json.
     """
+    # A record of an earlier run must not pass for this one's.
+    (out / "status.json").unlink(missing_ok=True)
+    require(Space(spec.tracer.raw_mib + FLOOR_MIB, memory_of(spec.machine)), out)
     names = frozenset(functions.read_text(encoding="utf-8").split())
     job = build_job(spec, names, scheduler[0] if scheduler else None, scheduler[1:])
     limits = (spec.limits.boot_s, spec.limits.total_s)
@@ -148,7 +168,10 @@ def judge_run(run: Run, raw: Path, lost_events_allowed: int, limits: tuple[int, 
     """The verdict on a finished run."""
     labels = [str(mark["mark"]) for mark in run.marks]
     console = _text(raw / "console.log")
-    return judge(run.vm, run.agent, console, labels, lost_events_allowed, limits)
+    verdict = judge(run.vm, run.agent, console, labels, lost_events_allowed, limits)
+    dmesg = _text(raw / "dmesg.log")
+    verdict = with_cause(verdict, _text(raw / "scheduler.log"), dmesg)
+    return with_memory(verdict, f"{dmesg}\n{console}")
 
 
 def provenance(spec: CellSpec, job: JobFiles, run: Run) -> dict[str, Any]:
@@ -272,7 +295,7 @@ def main() -> int:
     try:
         scheduler = tuple(args.scheduler)
         verdict = run_cell(spec, guest, args.functions, scheduler, args.output, args.parent)
-    except (HarnessError, ScxvalError) as error:
+    except (HarnessError, ScxvalError, OSError) as error:
         print(f"{spec.cell.path}: {error}", file=sys.stderr)
         return 1
     print(f"{spec.cell.path}: {verdict.outcome} {verdict.reason}")
