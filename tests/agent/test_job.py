@@ -17,7 +17,7 @@ from scxval.agent.__main__ import main
 from scxval.agent.clocks import Marks, read_clocks
 from scxval.agent.job import build_id, copy_tree
 
-LIMITS = {"attach_s": 2, "ready_s": 1, "workload_s": 1, "stop_s": 2}
+LIMITS = {"attach_s": 2, "ready_s": 4, "workload_s": 1, "stop_s": 2}
 TRACER = {
     "env": {},
     "ready_file": "{out}/tracer.log",
@@ -134,7 +134,7 @@ def test_tracer_ready_and_its_losses_summed(tmp_path: Path) -> None:
     ("code", "says"),
     [
         ("import sys; sys.exit(5)", "exit code 5 before it was ready"),
-        ("import time; time.sleep(60)", "not ready after 1 s"),
+        ("import time; time.sleep(60)", "not ready after 4 s"),
         (
             "import time; print('ready', flush=True); time.sleep(.2); exit(6)",
             "died with exit code 6",
@@ -156,7 +156,7 @@ def test_a_ready_file_that_cannot_be_read_is_not_ready(tmp_path: Path) -> None:
     spec = {**tracer("import time; time.sleep(60)"), "ready_file": "{raw}"}
     result = run(tmp_path, ["true"], tracer=spec)
     assert result["outcome"] == "tracer_failed"
-    assert "not ready after 1 s" in result["reason"]
+    assert "not ready after 4 s" in result["reason"]
 
 
 def test_the_agents_own_fault_is_not_an_outcome(tmp_path: Path) -> None:
