@@ -24,6 +24,7 @@ class Child:
         log: Path,
         env: Mapping[str, str] | None = None,
         cpus: Sequence[int] | None = None,
+        cgroup: Path | None = None,
     ) -> None:
         self.argv = list(argv)
         self.log = log
@@ -35,7 +36,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
-                preexec_fn=lambda: _prepare(cpus),
+                preexec_fn=lambda: _prepare(cpus, cgroup),
             )
 
     @property
@@ -71,13 +72,16 @@ class Child:
             os.killpg(self.process.pid, sign)
 
 
-def _prepare(cpus: Sequence[int] | None) -> None:
-    """In the new process: its CPUs, and SIGINT as usual.
+def _prepare(cpus: Sequence[int] | None, cgroup: Path | None) -> None:
+    """In the new process: its cgroup, its CPUs, and SIGINT as usual.
 
     A shell that starts its jobs in the background has them ignore SIGINT, and every child inherits
     that: a tracer could then not be stopped cleanly.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if cgroup:
+        # 0 is the process that writes.
+        (cgroup / "cgroup.procs").write_text("0", encoding="ascii")
     if cpus:
         os.sched_setaffinity(0, cpus)
 
