@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from scxval.catalog.model import Isolation, Kernel, Machine, Scheduler, Tracer, Workload
 from scxval.catalog.schema import check, load_schema, read_yaml
+from scxval.catalog.workload import workload_values
 from scxval.errors import ScxvalError, unknown_name
 
 Entry = TypeVar("Entry", Scheduler, Workload, Tracer, Isolation, Machine, Kernel)
@@ -93,13 +94,6 @@ def _entries(
 def _entry(record: type[Entry], name: str, body: dict[str, Any], folder: Path) -> Entry:
     """A checked entry as a record; lists become tuples, a workload's file an absolute path."""
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in body.items()}
-    if "file" in values:
-        values["file"] = _workload_file(folder, values["file"], name)
+    if record is Workload:
+        values = workload_values(name, values, folder)
     return record(name=name, **values)
-
-
-def _workload_file(folder: Path, file: str, where: str) -> Path:
-    path = (folder / file).resolve()
-    if not path.is_file():
-        raise ScxvalError(f"{where}: no file {path}")
-    return path

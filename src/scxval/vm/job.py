@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from scxval.catalog.config import Config, Limits
-from scxval.catalog.model import Cell, Isolation, Machine, Scheduler, Tracer, Workload
+from scxval.catalog.model import (
+    Cell,
+    Cgroup,
+    Isolation,
+    Machine,
+    Result,
+    Scheduler,
+    Tracer,
+    Workload,
+)
+from scxval.catalog.rtapp import read_json
 from scxval.tracers.base import TracerCommand
 
 
@@ -74,13 +84,22 @@ def spec_from_json(text: str, workload_file: Path | None) -> CellSpec:
     return CellSpec(
         cell=Cell(**data["cell"]),
         scheduler=Scheduler(**data["scheduler"]),
-        workload=Workload(**{**data["workload"], "file": workload_file}),
+        workload=_workload_from(data["workload"], workload_file),
         tracer=Tracer(**data["tracer"]),
         isolation=Isolation(**data["isolation"]),
         machine=Machine(**data["machine"]),
         limits=Limits(**data["limits"]),
         lost_events_allowed=data["lost_events_allowed"],
     )
+
+
+def _workload_from(record: dict[str, Any], file: Path | None) -> Workload:
+    groups = tuple(
+        Cgroup(**{**group, "tasks": tuple(group["tasks"]), "argv": tuple(group["argv"])})
+        for group in record["cgroups"]
+    )
+    result = Result(**record["result"]) if record["result"] else None
+    return Workload(**{**record, "file": file, "cgroups": groups, "result": result})
 
 
 def build_job(spec: CellSpec, functions: frozenset[str], scheduler_binary: Path | None) -> JobFiles:
@@ -96,13 +115,14 @@ def build_job(spec: CellSpec, functions: frozenset[str], scheduler_binary: Path 
         copies[spec.scheduler.binary] = scheduler_binary
     if spec.workload.file is not None:
         copies["workload.json"] = spec.workload.file
+        texts |= cgroup_files(spec.workload)
     job = {
         "cell": asdict(spec.cell),
         "limits": asdict(spec.limits),
         "isolation": cpu_split(spec.isolation, spec.machine.vcpus),
         "scheduler": scheduler_spec(spec.scheduler),
         "tracer": tracer_spec(tracer),
-        "workload": {"argv": workload_argv(spec.workload)},
+        "workload": workload_spec(spec.workload),
         "versions": version_commands(spec.scheduler, spec.workload, tracer),
     }
     return JobFiles(job, texts, copies)
@@ -144,6 +164,40 @@ def tracer_spec(command: TracerCommand | None) -> dict[str, Any] | None:
     spec = asdict(command)
     del spec["files"], spec["version_argv"]
     return spec
+
+
+def workload_spec(workload: Workload) -> dict[str, Any]:
+    """The workload's part of the job: one command, or a command for each of its cgroups."""
+    if not workload.cgroups:
+        return {"argv": workload_argv(workload)}
+    return {
+        "cgroups": [
+            {
+                "name": group.name,
+                "settings": group.settings,
+                "argv": list(group.argv) or ["rt-app", f"{{in}}/{_part(group)}"],
+            }
+            for group in workload.cgroups
+        ]
+    }
+
+
+def cgroup_files(workload: Workload) -> dict[str, str]:
+    """For each cgroup an rt-app file with its tasks alone, by name; {} without cgroups.
+
+    rt-app 1.0 knows no cgroups, so that each is an rt-app of its own.
+    """
+    if workload.file is None or not workload.cgroups:
+        return {}
+    data = read_json(workload.file)
+    return {
+        _part(group): json.dumps({**data, "tasks": {t: data["tasks"][t] for t in group.tasks}})
+        for group in workload.cgroups
+    }
+
+
+def _part(group: Cgroup) -> str:
+    return f"workload.{group.name}.json"
 
 
 def workload_argv(workload: Workload) -> list[str]:
