@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -156,6 +157,12 @@ def workload_file(wildcards):
     """The workload's file, relative to the working directory where it lies below it."""
     file = CATALOG.workloads[wildcards.workload].file
     return os.path.relpath(file) if file else []
+
+
+def workload_result(wildcards):
+    """The workload's result entry as JSON; null without one."""
+    result = CATALOG.workloads[wildcards.workload].result
+    return json.dumps(result and asdict(result))
 
 
 def tracer_code(wildcards):
