@@ -19,19 +19,21 @@ def workload_values(name: str, body: dict[str, Any], folder: Path) -> dict[str, 
 
     Raises ScxvalError for an rt-app file, cgroups or a result that cannot work.
     """
+    where = f"{folder / 'workloads.yaml'}: {name}"
+    _check_keys(where, body)
     values = dict(body)
     tasks: RtApp | None = None
     if "file" in body:
         values["file"] = path = (folder / body["file"]).resolve()
         if not path.is_file():
-            raise ScxvalError(f"{name}: no file {path}")
+            raise ScxvalError(f"{where}: no file {path}")
         tasks = read_rtapp(path)
         values["cpus"] = tuple(sorted(tasks.cpus))
     if "cgroups" in body:
-        values["cgroups"] = tuple(_cgroup(name, group, tasks) for group in body["cgroups"])
-        _check_cgroups(name, values["cgroups"], tasks)
+        values["cgroups"] = tuple(_cgroup(where, group, tasks) for group in body["cgroups"])
+        _check_cgroups(where, values["cgroups"], tasks)
     if "result" in body:
-        values["result"] = _result(name, body["result"])
+        values["result"] = _result(where, body["result"])
     return values
 
 
@@ -43,6 +45,18 @@ def simulator_refusal(workload: Workload) -> tuple[str, ...]:
     if workload.cgroups:
         reasons += ("cgroups: not in the rt-app file, and weights are not used there",)
     return reasons
+
+
+def _check_keys(where: str, body: dict[str, Any]) -> None:
+    """The keys that say what is run exclude each other."""
+    if body["kind"] == "rt-app" and "argv" in body:
+        raise ScxvalError(f"{where}: `argv` is for a command; rt-app is given its `file`")
+    if body["kind"] == "command" and "file" in body:
+        raise ScxvalError(f"{where}: `file` is for rt-app; a command has `argv`")
+    if body["kind"] == "command" and not body.keys() & {"argv", "cgroups"}:
+        raise ScxvalError(f"{where}: a command needs `argv`, or `cgroups` with an `argv` each")
+    if "argv" in body and "cgroups" in body:
+        raise ScxvalError(f"{where}: with `cgroups`, each of them has an `argv`, the workload none")
 
 
 def _cgroup(where: str, group: dict[str, Any], file: RtApp | None) -> Cgroup:

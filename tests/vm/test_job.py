@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""The job of a cell, as data: a workload in parts, and a spec that survives its way to a job."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from scxval.catalog.config import Config
+from scxval.vm.job import build_job, spec_from_json
+
+from .test_outcomes import spec_of
+
+
+@pytest.mark.parametrize("name", ["cgroup_weights", "affinity", "hackbench", "bad_cgroup"])
+def test_a_spec_comes_back_as_it_was(fault_config: Config, name: str) -> None:
+    spec = spec_of(fault_config, workload=name)
+    text = spec.to_json()
+    assert "/" not in (json.loads(text)["workload"]["file"] or "")
+    assert spec_from_json(text, spec.workload.file) == spec
+
+
+def test_each_cgroup_has_an_rt_app_of_its_own(fault_config: Config) -> None:
+    job = build_job(spec_of(fault_config, workload="cgroup_max"), frozenset(), None)
+    assert job.spec["workload"] == {
+        "cgroups": [
+            {
+                "name": "capped",
+                "settings": {"cpu.max": "50000 100000"},
+                "argv": ["rt-app", "{in}/workload.capped.json"],
+            },
+            {"name": "uncapped", "settings": {}, "argv": ["rt-app", "{in}/workload.uncapped.json"]},
+        ]
+    }
+    parts = {name: json.loads(text) for name, text in job.texts.items()}
+    assert {name: list(part["tasks"]) for name, part in parts.items()} == {
+        "workload.capped.json": ["capped0", "capped1"],
+        "workload.uncapped.json": ["free"],
+    }
+    whole = json.loads(job.copies["workload.json"].read_text())
+    for part in parts.values():
+        assert part["global"] == whole["global"]
+        assert part["tasks"].items() <= whole["tasks"].items()
+
+
+def test_a_command_is_run_as_it_stands(fault_config: Config) -> None:
+    spec = spec_of(fault_config, workload="hackbench")
+    job = build_job(spec, frozenset(), None)
+    assert job.spec["workload"] == {"argv": list(spec.workload.argv)}
