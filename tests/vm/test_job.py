@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -14,11 +15,14 @@ from .test_outcomes import spec_of
 
 
 @pytest.mark.parametrize("name", ["cgroup_weights", "affinity", "hackbench", "bad_cgroup"])
-def test_a_spec_comes_back_as_it_was(fault_config: Config, name: str) -> None:
+def test_a_spec_comes_back_as_it_was_but_for_what_is_read_later(
+    fault_config: Config, name: str
+) -> None:
     spec = spec_of(fault_config, workload=name)
     text = spec.to_json()
     assert "/" not in (json.loads(text)["workload"]["file"] or "")
-    assert spec_from_json(text, spec.workload.file) == spec
+    workload = dataclasses.replace(spec.workload, result=None)
+    assert spec_from_json(text, spec.workload.file) == dataclasses.replace(spec, workload=workload)
 
 
 def test_each_cgroup_has_an_rt_app_of_its_own(fault_config: Config) -> None:

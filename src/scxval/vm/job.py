@@ -18,7 +18,6 @@ from scxval.catalog.model import (
     Cgroup,
     Isolation,
     Machine,
-    Result,
     Scheduler,
     Tracer,
     Workload,
@@ -53,10 +52,14 @@ class CellSpec:
     lost_events_allowed: int
 
     def to_json(self) -> str:
-        """One line, the same for the same spec; the workload's file goes by name, its content is an input."""
+        """One line, the same for the same spec; the workload's file goes by name, its content is an input.
+
+        The workload's `result` is left out: it is read from a log after the run.
+        """
         record = asdict(self)
         file = self.workload.file
         record["workload"]["file"] = file.name if file else None
+        del record["workload"]["result"]
         return json.dumps(record, sort_keys=True)
 
 
@@ -98,8 +101,7 @@ def _workload_from(record: dict[str, Any], file: Path | None) -> Workload:
         Cgroup(**{**group, "tasks": tuple(group["tasks"]), "argv": tuple(group["argv"])})
         for group in record["cgroups"]
     )
-    result = Result(**record["result"]) if record["result"] else None
-    return Workload(**{**record, "file": file, "cgroups": groups, "result": result})
+    return Workload(**{**record, "file": file, "cgroups": groups})
 
 
 def build_job(spec: CellSpec, functions: frozenset[str], scheduler_binary: Path | None) -> JobFiles:
