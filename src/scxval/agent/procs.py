@@ -24,6 +24,7 @@ class Child:
         log: Path,
         env: Mapping[str, str] | None = None,
         cpus: Sequence[int] | None = None,
+        cgroup: Path | None = None,
     ) -> None:
         self.argv = list(argv)
         self.log = log
@@ -35,7 +36,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
-                preexec_fn=lambda: _prepare(cpus),
+                preexec_fn=lambda: _prepare(cpus, cgroup),
             )
 
     @property
@@ -71,8 +72,8 @@ class Child:
             os.killpg(self.process.pid, sign)
 
 
-def _prepare(cpus: Sequence[int] | None) -> None:
-    """In the new process: its CPUs, SIGINT and the OOM killer as usual.
+def _prepare(cpus: Sequence[int] | None, cgroup: Path | None) -> None:
+    """In the new process: its cgroup, its CPUs, SIGINT and the OOM killer as usual.
 
     A shell that starts its jobs in the background has them ignore SIGINT, and every child inherits
     that: a tracer could then not be stopped cleanly. guest_init.sh takes the agent, and only it, out of
@@ -81,6 +82,9 @@ def _prepare(cpus: Sequence[int] | None) -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("0")
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if cgroup:
+        # 0 is the process that writes.
+        (cgroup / "cgroup.procs").write_text("0", encoding="ascii")
     if cpus:
         os.sched_setaffinity(0, cpus)
 

@@ -146,6 +146,15 @@ def why_not(cell: Cell, catalog: Catalog, host: Host) -> Excluded | None:
             f"isolation {isolation.name} keeps {isolation.tracer_cpus} CPU(s) for the tracer and "
             f"machine {machine.name} has {machine.vcpus}: none is left for the workload",
         )
+    workload_cpus = machine.vcpus - isolation.tracer_cpus
+    beyond = [c for c in catalog.workloads[cell.workload].cpus if c >= workload_cpus]
+    if beyond:
+        return Excluded(
+            cell,
+            Outcome.INFEASIBLE,
+            f"workload {cell.workload} binds a task to CPU {beyond[0]}; with isolation "
+            f"{isolation.name}, machine {machine.name} has 0 to {workload_cpus - 1} for it",
+        )
     if machine.vcpus < scheduler.min_vcpus:
         return Excluded(
             cell,
