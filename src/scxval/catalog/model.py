@@ -88,7 +88,7 @@ class Machine:
     kernel: str
     vcpus: int
     memory_mib: int
-    launcher: Literal["qemu"] = "qemu"
+    launcher: Literal["qemu", "vng"] = "qemu"
     cmdline: str = ""
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What every launcher has in common: the machine to start, and watching it from start to end.
 
-A launcher is a module with `argv` and `version` (scxval.vm.qemu is one). A guest can write to the job's
-output folder and nowhere else on the host; it dies with whoever started it, and that one with the
-process above it.
+A launcher is a module with `argv` and `version`: scxval.vm.qemu, scxval.vm.vng. A guest can write to
+the job's output folder and nowhere else on the host; it dies with whoever started it, and that one
+with the process above it.
 """
 
 from __future__ import annotations
@@ -37,12 +37,16 @@ class Guest:
 
 @dataclass(frozen=True)
 class VmSpec:
-    """One start of a machine; `inputs` is shared read-only, `out` read-write; absolute paths."""
+    """One start of a machine; `inputs` is shared read-only, `out` read-write; absolute paths.
+
+    `work` is for a launcher's own files: not shared with the guest, gone after the run.
+    """
 
     machine: Machine
     guest: Guest
     inputs: Path
     out: Path
+    work: Path
     cmdline: str = ""
 
 
@@ -60,7 +64,10 @@ class Launcher(Protocol):
     """How one kind of machine is started."""
 
     def argv(self, spec: VmSpec) -> list[str]:
-        """The command that runs the machine until the guest powers off."""
+        """The QEMU command that runs the machine until the guest powers off.
+
+        Raises HarnessError when it cannot be made.
+        """
 
     def version(self) -> str:
         """The launcher's version, for the provenance record. Raises HarnessError without one."""
@@ -77,20 +84,19 @@ def kernel_cmdline(extra: str = "") -> str:
 
 
 def launch(
-    launcher: Launcher, spec: VmSpec, boot_s: float, total_s: float, parent: int | None = None
+    argv: list[str], out: Path, boot_s: float, total_s: float, parent: int | None = None
 ) -> VmExit:
     """Run a machine to its end, or kill it: at `boot_s` without a first line, at `total_s` anyway.
 
-    Raises HarnessError when it cannot be started, or when the process `parent` has ended: a killed
+    `argv` is its launcher's, `out` the spec's. Raises HarnessError when it cannot be started, or when the process `parent` has ended: a killed
     Snakemake leaves its jobs running, and nobody would read the result.
     """
-    argv = launcher.argv(spec)
-    started = spec.out / "agent.jsonl"
+    started = out / "agent.jsonl"
     begin = time.monotonic()
     boot: float | None = None
     timed_out = False
     parent_ended = _watch(parent)
-    with (spec.out / "vm.log").open("ab") as log:
+    with (out / "vm.log").open("ab") as log:
         try:
             vm = subprocess.Popen(
                 argv,

@@ -22,7 +22,7 @@ from scxval.catalog.model import Machine
 from scxval.catalog.schema import repository
 from scxval.errors import HarnessError, ScxvalError
 from scxval.files import sha256, tree_sha256, write_json
-from scxval.vm import qemu
+from scxval.vm import qemu, vng
 from scxval.vm.job import (
     CellSpec,
     JobFiles,
@@ -36,7 +36,7 @@ from scxval.vm.launch import Guest, Launcher, VmExit, VmSpec, launch
 from scxval.vm.provenance import git_state, host_facts
 from scxval.vm.verdict import Verdict, judge, tail
 
-LAUNCHERS: dict[str, Launcher] = {"qemu": qemu}
+LAUNCHERS: dict[str, Launcher] = {"qemu": qemu, "vng": vng}
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,19 @@ def run_job(
         inputs = Path(work) / "in"
         write_job(job, agent, inputs)
         files = Guest(guest.kernel.resolve(), guest.initramfs.resolve(), guest.image.resolve())
-        spec = VmSpec(machine, files, inputs.resolve(), raw.resolve(), cmdline)
-        launcher = LAUNCHERS[machine.launcher]
+        spec = VmSpec(
+            machine, files, inputs.resolve(), raw.resolve(), Path(work).resolve(), cmdline
+        )
+        argv = LAUNCHERS[machine.launcher].argv(spec)
         boots = 1
-        vm = launch(launcher, spec, *limits, parent)
+        vm = launch(argv, spec.out, *limits, parent)
         if vm.timed_out and vm.boot_s is None:
             boots = 2
             (raw / "console.log").rename(raw / "console.boot1.log")
-            vm = launch(launcher, spec, *limits, parent)
+            vm = launch(argv, spec.out, *limits, parent)
         for name in ("job.json", *job.texts):
             shutil.copy(inputs / name, raw / name)
-    return Run(vm, boots, launcher.argv(spec), _read_agent(raw), _read_marks(raw))
+    return Run(vm, boots, argv, _read_agent(raw), _read_marks(raw))
 
 
 def _read_agent(raw: Path) -> dict[str, Any] | None:
