@@ -88,8 +88,9 @@ def launch(
 ) -> VmExit:
     """Run a machine to its end, or kill it: at `boot_s` without a first line, at `total_s` anyway.
 
-    `argv` is its launcher's, `out` the spec's. Raises HarnessError when it cannot be started, or when the process `parent` has ended: a killed
-    Snakemake leaves its jobs running, and nobody would read the result.
+    `argv` is its launcher's, `out` the spec's. Raises HarnessError when it cannot be started, or when
+    the process `parent` has ended: a killed Snakemake leaves its jobs running, and nobody would read
+    the result.
     """
     started = out / "agent.jsonl"
     begin = time.monotonic()
