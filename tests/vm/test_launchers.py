@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from scxval.catalog.config import Config
+from scxval.errors import HarnessError, ScxvalError
 from scxval.vm import qemu, vng
 from scxval.vm.launch import Guest, VmSpec
 
@@ -77,6 +78,18 @@ def test_vng_boot_failed(fault_config: Config, guest: Guest, tmp_path: Path) -> 
     assert status["outcome"] == "boot_failed"
     assert "kernel panic before the job began" in status["reason"]
     assert any("Kernel panic" in line for line in status["log_tail"])
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "says"), [("x=" + "y" * 1000, "shorten its cmdline"), ('x="y z"', "cannot quote")]
+)
+def test_vng_says_what_it_cannot_boot(
+    fault_config: Config, guest: Guest, tmp_path: Path, cmdline: str, says: str
+) -> None:
+    machine = fault_config.catalog.machines["vng2"]
+    spec = VmSpec(machine, guest, tmp_path, tmp_path, tmp_path, cmdline)
+    with pytest.raises((ScxvalError, HarnessError), match=says):
+        vng.argv(spec)
 
 
 def test_vng_gives_the_guest_one_writable_folder_and_no_network(

@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
 from pathlib import Path
 
-from scxval.errors import HarnessError
+from scxval.errors import HarnessError, ScxvalError
 from scxval.vm import qemu
 from scxval.vm.launch import VmSpec, kernel_cmdline
 
@@ -30,13 +30,17 @@ COMMAND_LINE_MAX = 2048
 
 
 def argv(spec: VmSpec) -> list[str]:
-    """QEMU's command line as virtme-ng makes it, with the console in console.log and the sandbox on."""
+    """QEMU's command line as virtme-ng makes it, with the console in console.log and the sandbox on.
+
+    Raises ScxvalError when the machine's `cmdline` is too long, HarnessError when virtme-ng fails.
+    """
     folder = spec.work / "vng"
     kernel = unpack(spec.guest.kernel, spec.guest.initramfs, folder)
     command = virtme_run(spec, kernel, folder)
     if len(command[command.index("-append") + 1]) >= COMMAND_LINE_MAX:
-        raise HarnessError(
-            f"kernel command line of {COMMAND_LINE_MAX} bytes or more: shorten the machine's cmdline"
+        raise ScxvalError(
+            f"machine {spec.machine.name!r}: a kernel command line of {COMMAND_LINE_MAX} bytes or more; "
+            "shorten its cmdline"
         )
     return [
         *(_output(word, spec.out / "console.log") for word in command),
