@@ -34,7 +34,9 @@ def test_a_later_folder_adds_and_replaces(tmp_path: Path) -> None:
     )
     catalog = load_catalog([SHIPPED, tmp_path])
     assert catalog.machines["tcg4"].vcpus == 8
-    assert catalog.names("machine") == ["kvm4", "tcg4", "tcg4-restored", "big", "auto4"]
+    assert catalog.names("machine") == [
+        *("kvm4", "tcg4", "tcg4-restored", "vng_kvm4", "vng_tcg4", "big", "auto4", "vng4")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ class Machine:
     kernel: str
     vcpus: int
     memory_mib: int
-    launcher: Literal["qemu"] = "qemu"
+    launcher: Literal["qemu", "vng"] = "qemu"
     boot: Literal["cold", "snapshot"] = "cold"
     cmdline: str = ""
 

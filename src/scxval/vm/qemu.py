@@ -11,30 +11,24 @@ import subprocess
 import time
 from pathlib import Path
 
+from scxval.catalog.model import Machine
 from scxval.errors import HarnessError
 from scxval.vm.launch import VmSpec, kernel_cmdline
 
 QEMU = "qemu-system-x86_64"
+SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
 def argv(spec: VmSpec) -> list[str]:
     """QEMU's command line for a machine."""
-    # Multi-threaded TCG runs each vCPU on a host thread of its own; -cpu max has what KVM's host CPU
-    # would have, as far as TCG knows it.
-    accel = "tcg,thread=multi" if spec.machine.accelerator == "tcg" else spec.machine.accelerator
-    cpu = "max" if spec.machine.accelerator == "tcg" else "host"
     return [
         QEMU,
-        # Without the HPET: with it, one emulated boot in some sixty on a loaded host stopped for good
-        # right after the kernel had set it up (QEMU 10.0, Linux 7.2).
-        *("-machine", "q35,usb=off,vmport=off,hpet=off"),
-        *("-accel", accel),
-        *("-cpu", cpu),
+        *processor(spec.machine),
         *("-smp", str(spec.machine.vcpus)),
         *("-m", f"{spec.machine.memory_mib}M"),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-nic", "none"),
-        *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
+        *("-sandbox", SANDBOX),
         *("-serial", f"file:{spec.out / 'console.log'}"),
         *("-kernel", str(spec.guest.kernel)),
         *("-initrd", str(spec.guest.initramfs)),
@@ -43,6 +37,20 @@ def argv(spec: VmSpec) -> list[str]:
         *_share(spec.inputs, "job_in", readonly=True),
         *_share(spec.out, "job_out", readonly=False),
         *_boot(spec),
+    ]
+
+
+def processor(machine: Machine) -> list[str]:
+    """The board and its CPUs, the same for every launcher."""
+    # Multi-threaded TCG runs each vCPU on a host thread of its own; -cpu max has what KVM's host CPU
+    # would have, as far as TCG knows it.
+    accel = "tcg,thread=multi" if machine.accelerator == "tcg" else machine.accelerator
+    return [
+        # Without the HPET: with it, one emulated boot in some sixty on a loaded host stopped for good
+        # right after the kernel had set it up (QEMU 10.0, Linux 7.2).
+        *("-machine", "q35,usb=off,vmport=off,hpet=off"),
+        *("-accel", accel),
+        *("-cpu", "max" if machine.accelerator == "tcg" else "host"),
     ]
 
 
@@ -68,7 +76,7 @@ def release(spec: VmSpec) -> None:
 
 
 def _release_file(spec: VmSpec) -> Path:
-    return spec.inputs.parent / "release"
+    return spec.work / "release"
 
 
 def _cmdline(spec: VmSpec) -> str:
