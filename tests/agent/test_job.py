@@ -72,6 +72,13 @@ def test_ok(tmp_path: Path) -> None:
     assert result["versions"]["python"].startswith("Python 3")
 
 
+def test_another_topology_than_asked_for(tmp_path: Path) -> None:
+    result = run(tmp_path, ["true"], topology={"llcs": 99, "threads": 1})
+    assert result["outcome"] == "unsupported"
+    assert "asked for: 99 caches" in result["reason"]
+    assert result["exit_codes"]["workload"] is None
+
+
 def test_workload_failed(tmp_path: Path) -> None:
     result = run(tmp_path, ["sh", "-c", "echo bad key >&2; exit 2"])
     assert result["outcome"] == "workload_failed"

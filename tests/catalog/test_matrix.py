@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scxval.catalog.config import parse_config, read_config_files
-from scxval.catalog.matrix import Host, plan, this_host
+from scxval.catalog.matrix import NO_ISOLCPUS, Host, plan, this_host
 from scxval.catalog.model import AXES, Cell, cell_from_path
 from scxval.catalog.outcomes import Outcome
 
@@ -54,12 +54,8 @@ def test_an_accelerator_that_did_not_boot_is_unsupported() -> None:
     assert "did not boot" in result.excluded[0].reason
 
 
-def test_no_cpu_left_for_the_workload_is_infeasible(tmp_path: Path) -> None:
-    (tmp_path / "machines.yaml").write_text(
-        "tcg1: {accelerator: tcg, about: one CPU, kernel: debian-7.2, vcpus: 1, memory_mib: 512}\n"
-    )
+def test_no_cpu_left_for_the_workload_is_infeasible() -> None:
     result = planned(
-        catalog=["config/catalog", str(tmp_path)],
         machine="tcg1",
         isolation=["none", "taskset"],
         scheduler=["fair", "scx_central"],
@@ -83,11 +79,19 @@ def test_an_odd_number_of_cpus_is_unsupported_for_pairs(tmp_path: Path) -> None:
     assert "even number of CPUs, machine tcg3 has 3" in result.excluded[0].reason
 
 
+def test_isolcpus_is_for_the_kernels_own_scheduler() -> None:
+    result = planned(isolation="isolcpus", scheduler="scx_simple", tracer="none", reps=1)
+    assert [cell.scheduler for cell in result.cells] == ["fair"]
+    assert result.excluded[0].outcome is Outcome.UNSUPPORTED
+    assert NO_ISOLCPUS in result.excluded[0].reason
+
+
 def test_too_little_memory_is_infeasible() -> None:
     result = planned(host=Host(1024, {"kvm": False, "tcg": True}))
     assert {e.outcome for e in result.excluded} == {Outcome.INFEASIBLE}
 
 
+@settings(deadline=None)
 @given(
     axes=st.fixed_dictionaries(
         {axis: st.lists(st.sampled_from(CATALOG.names(axis)), min_size=1) for axis in AXES}
@@ -101,7 +105,7 @@ def test_nothing_is_lost(axes: dict[str, list[str]], reps: int, kvm: bool) -> No
     cells = [*result.cells, *(e.cell for e in result.excluded)]
     assert len(set(cells)) == len(cells)
     schedulers = {*axes["scheduler"], "fair"}
-    machines = {("kvm4" if kvm else "tcg4") if m == "auto4" else m for m in axes["machine"]}
+    machines = {m.replace("auto", "kvm" if kvm else "tcg") for m in axes["machine"]}
     expected = reps * len(schedulers) * len(machines)
     for axis in ("workload", "tracer", "isolation"):
         expected *= len(set(axes[axis]))

@@ -16,7 +16,10 @@ POLL_S = 0.05
 
 
 class Child:
-    """A process in its own group, with stdout and stderr in one log file."""
+    """A process in its own group, with stdout and stderr in one log file.
+
+    It is bound to `cpus`, or moved into a cgroup by its file `group`, before its program starts.
+    """
 
     def __init__(
         self,
@@ -24,6 +27,7 @@ class Child:
         log: Path,
         env: Mapping[str, str] | None = None,
         cpus: Sequence[int] | None = None,
+        group: Path | None = None,
     ) -> None:
         self.argv = list(argv)
         self.log = log
@@ -35,13 +39,20 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
-                preexec_fn=lambda: _prepare(cpus),
+                preexec_fn=lambda: _prepare(cpus, group),
             )
 
     @property
     def exit_code(self) -> int | None:
         """The exit code (negative: the signal that killed it), None while it runs."""
         return self.process.poll()
+
+    def allowed_cpus(self) -> list[int] | None:
+        """The CPUs that its main thread may use now, None when it has been waited for."""
+        try:
+            return sorted(os.sched_getaffinity(self.process.pid))
+        except ProcessLookupError:
+            return None
 
     def wait(self, limit_s: float) -> int | None:
         """Wait for the end, at most `limit_s`; None when it still runs.
@@ -71,8 +82,8 @@ class Child:
             os.killpg(self.process.pid, sign)
 
 
-def _prepare(cpus: Sequence[int] | None) -> None:
-    """In the new process: its CPUs, and SIGINT as usual.
+def _prepare(cpus: Sequence[int] | None, group: Path | None) -> None:
+    """In the new process: its CPUs or cgroup (a cgroup.procs file), and SIGINT as usual.
 
     A shell that starts its jobs in the background has them ignore SIGINT, and every child inherits
     that: a tracer could then not be stopped cleanly.
@@ -80,6 +91,8 @@ def _prepare(cpus: Sequence[int] | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if cpus:
         os.sched_setaffinity(0, cpus)
+    if group is not None:
+        group.write_text(str(os.getpid()), encoding="ascii")
 
 
 def wait_until(condition: Callable[[], bool], limit_s: float) -> bool:

@@ -62,6 +62,11 @@ def load_catalog(folders: Iterable[Path]) -> Catalog:
         aliases=aliases,
     )
     for machine in catalog.machines.values():
+        if machine.vcpus % (machine.llcs * machine.threads):
+            raise ScxvalError(
+                f"machine {machine.name}: {machine.vcpus} vcpus cannot be shared out equally among "
+                f"{machine.llcs} llcs with cores of {machine.threads} threads"
+            )
         if machine.kernel not in catalog.kernels:
             raise unknown_name(
                 f"kernel of machine {machine.name}:", machine.kernel, catalog.kernels

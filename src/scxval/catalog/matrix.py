@@ -19,6 +19,9 @@ from scxval.catalog.load import Catalog
 from scxval.catalog.model import AXES, Cell, Excluded
 from scxval.catalog.outcomes import Outcome
 
+# The kernel's own words (scx_enable, Linux 6.12 and later); dmesg of such an attempt shows them.
+NO_ISOLCPUS = 'sched_ext: Not compatible with "isolcpus=" domain isolation'
+
 
 @dataclass(frozen=True)
 class Host:
@@ -140,6 +143,13 @@ def why_not(cell: Cell, catalog: Catalog, host: Host) -> Excluded | None:
             Outcome.UNSUPPORTED,
             f"{scheduler.name} needs an even number of CPUs, "
             f"machine {machine.name} has {machine.vcpus}",
+        )
+    if isolation.kind == "isolcpus" and scheduler.is_sched_ext:
+        return Excluded(
+            cell,
+            Outcome.UNSUPPORTED,
+            f"the kernel refuses every sched_ext scheduler beside isolcpus= ({NO_ISOLCPUS}); "
+            "isolation of kind cpuset works with sched_ext",
         )
     if machine.memory_mib > host.memory_mib:
         return Excluded(

@@ -79,7 +79,7 @@ class Kernel:
 @dataclass(frozen=True)
 class Machine:
     """A virtual machine. `kernel` names an entry of kernels.yaml; `cmdline` is added to that kernel's
-    command line.
+    command line. `llcs` last-level caches with equally many cores, `threads` hardware threads a core.
     """
 
     name: str
@@ -90,6 +90,8 @@ class Machine:
     memory_mib: int
     launcher: Literal["qemu"] = "qemu"
     cmdline: str = ""
+    llcs: int = 1
+    threads: int = 1
 
 
 @dataclass(frozen=True, order=True)

@@ -100,6 +100,7 @@ def build_job(spec: CellSpec, functions: frozenset[str], scheduler_binary: Path 
         "cell": asdict(spec.cell),
         "limits": asdict(spec.limits),
         "isolation": cpu_split(spec.isolation, spec.machine.vcpus),
+        "topology": topology(spec.machine),
         "scheduler": scheduler_spec(spec.scheduler),
         "tracer": tracer_spec(tracer),
         "workload": {"argv": workload_argv(spec.workload)},
@@ -117,17 +118,32 @@ def tracer_command(tracer: Tracer, functions: frozenset[str]) -> TracerCommand |
     return command
 
 
-def cpu_split(isolation: Isolation, vcpus: int) -> dict[str, list[int] | None]:
-    """Which CPUs the tracer and the workload are bound to; None for no binding."""
+def cpu_split(isolation: Isolation, vcpus: int) -> dict[str, Any]:
+    """How the tracer is kept apart, and which CPUs are its own and the workload's; None: no binding."""
     if isolation.kind == "none":
-        return {"tracer_cpus": None, "workload_cpus": None}
+        return {"kind": isolation.kind, "tracer_cpus": None, "workload_cpus": None}
     first = vcpus - isolation.tracer_cpus
-    return {"tracer_cpus": list(range(first, vcpus)), "workload_cpus": list(range(first))}
+    return {
+        "kind": isolation.kind,
+        "tracer_cpus": list(range(first, vcpus)),
+        "workload_cpus": list(range(first)),
+    }
+
+
+def topology(machine: Machine) -> dict[str, int] | None:
+    """What the guest must find where the machine says more than how many CPUs; None: anything."""
+    if machine.llcs == machine.threads == 1:
+        return None
+    return {"llcs": machine.llcs, "threads": machine.threads}
 
 
 def kernel_arguments(spec: CellSpec) -> str:
     """What the machine and the isolation add to the kernel's command line."""
-    return spec.machine.cmdline
+    arguments = [spec.machine.cmdline]
+    if spec.isolation.kind == "isolcpus":
+        cpus = cpu_split(spec.isolation, spec.machine.vcpus)["tracer_cpus"]
+        arguments.append("isolcpus=" + ",".join(map(str, cpus)))
+    return " ".join(filter(None, arguments))
 
 
 def scheduler_spec(scheduler: Scheduler) -> dict[str, Any] | None:

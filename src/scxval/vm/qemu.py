@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from scxval.catalog.model import Machine
 from scxval.errors import HarnessError
 from scxval.vm.launch import VmSpec, kernel_cmdline
 
@@ -28,7 +29,7 @@ def argv(spec: VmSpec) -> list[str]:
         *("-machine", "q35,usb=off,vmport=off,hpet=off"),
         *("-accel", accel),
         *("-cpu", cpu),
-        *("-smp", str(spec.machine.vcpus)),
+        *("-smp", topology(spec.machine)),
         *("-m", f"{spec.machine.memory_mib}M"),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-nic", "none"),
@@ -41,6 +42,15 @@ def argv(spec: VmSpec) -> list[str]:
         *_share(spec.inputs, "job_in", readonly=True),
         *_share(spec.out, "job_out", readonly=False),
     ]
+
+
+def topology(machine: Machine) -> str:
+    """The value of -smp: one socket a last-level cache.
+
+    Sockets and not dies, because no cache spans two of them, whatever the CPU model and the host.
+    """
+    cores = machine.vcpus // (machine.llcs * machine.threads)
+    return f"{machine.vcpus},sockets={machine.llcs},dies=1,cores={cores},threads={machine.threads}"
 
 
 def _share(folder: Path, tag: str, readonly: bool) -> list[str]:

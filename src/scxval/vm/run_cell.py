@@ -170,6 +170,7 @@ def provenance(spec: CellSpec, job: JobFiles, run: Run) -> dict[str, Any]:
         },
         "machine": asdict(spec.machine),
         "isolation": job.spec["isolation"],
+        "cpus": agent.get("cpus"),
         "workload": spec.workload.name,
         # No random choice is made in a real run; the repetition tells runs apart.
         "seed": None,
