@@ -80,6 +80,7 @@ class Kernel:
 class Machine:
     """A virtual machine. `kernel` names an entry of kernels.yaml; `cmdline` is added to that kernel's
     command line. `llcs` last-level caches with equally many cores, `threads` hardware threads a core.
+    With the launcher icount an instruction takes 2**icount_shift ns.
     """
 
     name: str
@@ -88,10 +89,21 @@ class Machine:
     kernel: str
     vcpus: int
     memory_mib: int
-    launcher: Literal["qemu"] = "qemu"
+    launcher: Literal["qemu", "icount"] = "qemu"
     cmdline: str = ""
     llcs: int = 1
     threads: int = 1
+    icount_shift: int = 0
+
+    @property
+    def not_for_smp_timing(self) -> str:
+        """Why times on several of its CPUs say nothing about a real machine; "" when they may."""
+        if self.launcher == "icount":
+            return (
+                "icount: the vCPUs take turns in one thread, so that a busy one gets 1/N of the "
+                "machine and sees the others' turns as its own run time; time counts instructions"
+            )
+        return ""
 
 
 @dataclass(frozen=True, order=True)

@@ -23,12 +23,23 @@ def argv(spec: VmSpec) -> list[str]:
     accel = "tcg,thread=multi" if spec.machine.accelerator == "tcg" else spec.machine.accelerator
     cpu = "max" if spec.machine.accelerator == "tcg" else "host"
     return [
+        *hardware(spec),
+        *("-accel", accel),
+        *("-cpu", cpu),
+        *("-append", kernel_cmdline(spec.cmdline)),
+        *("-drive", f"file={spec.guest.image},if=virtio,format=raw,readonly=on,cache=unsafe"),
+        *share(spec.inputs, "job_in", readonly=True),
+        *share(spec.out, "job_out", readonly=False),
+    ]
+
+
+def hardware(spec: VmSpec) -> list[str]:
+    """The part of the command line that every accelerator has: board, CPUs, memory, console, kernel."""
+    return [
         QEMU,
         # Without the HPET: with it, one emulated boot in some sixty on a loaded host stopped for good
         # right after the kernel had set it up (QEMU 10.0, Linux 7.2).
         *("-machine", "q35,usb=off,vmport=off,hpet=off"),
-        *("-accel", accel),
-        *("-cpu", cpu),
         *("-smp", topology(spec.machine)),
         *("-m", f"{spec.machine.memory_mib}M"),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
@@ -37,10 +48,6 @@ def argv(spec: VmSpec) -> list[str]:
         *("-serial", f"file:{spec.out / 'console.log'}"),
         *("-kernel", str(spec.guest.kernel)),
         *("-initrd", str(spec.guest.initramfs)),
-        *("-append", kernel_cmdline(spec.cmdline)),
-        *("-drive", f"file={spec.guest.image},if=virtio,format=raw,readonly=on,cache=unsafe"),
-        *_share(spec.inputs, "job_in", readonly=True),
-        *_share(spec.out, "job_out", readonly=False),
     ]
 
 
@@ -53,7 +60,8 @@ def topology(machine: Machine) -> str:
     return f"{machine.vcpus},sockets={machine.llcs},dies=1,cores={cores},threads={machine.threads}"
 
 
-def _share(folder: Path, tag: str, readonly: bool) -> list[str]:
+def share(folder: Path, tag: str, readonly: bool) -> list[str]:
+    """A host folder that the guest can mount by 9p."""
     # mapped-xattr would hide files from their reader; none keeps plain files whoever runs QEMU.
     option = ",readonly=on" if readonly else ""
     return [

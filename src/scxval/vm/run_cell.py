@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from scxval.catalog.model import Machine
 from scxval.catalog.schema import repository
 from scxval.errors import HarnessError, ScxvalError
 from scxval.files import sha256, tree_sha256, write_json
-from scxval.vm import qemu
+from scxval.vm import icount, qemu
 from scxval.vm.job import (
     CellSpec,
     JobFiles,
@@ -32,11 +33,13 @@ from scxval.vm.job import (
     spec_from_json,
     write_job,
 )
-from scxval.vm.launch import Guest, Launcher, VmExit, VmSpec, launch
+from scxval.vm.launch import MARK, Guest, Launcher, VmExit, VmSpec, launch
 from scxval.vm.provenance import git_state, host_facts
 from scxval.vm.verdict import Verdict, judge, tail
 
-LAUNCHERS: dict[str, Launcher] = {"qemu": qemu}
+LAUNCHERS: dict[str, Launcher] = {"qemu": qemu, "icount": icount}
+# What a launcher makes of the job's folder before the machine is started.
+PREPARE: dict[str, Callable[[VmSpec], VmSpec]] = {"icount": icount.prepare}
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ def run_job(
         files = Guest(guest.kernel.resolve(), guest.initramfs.resolve(), guest.image.resolve())
         spec = VmSpec(machine, files, inputs.resolve(), raw.resolve(), cmdline)
         launcher = LAUNCHERS[machine.launcher]
+        if machine.launcher in PREPARE:
+            spec = PREPARE[machine.launcher](spec)
         boots = 1
         vm = launch(launcher, spec, *limits, parent)
         if vm.timed_out and vm.boot_s is None:
@@ -95,12 +100,13 @@ def _read_agent(raw: Path) -> dict[str, Any] | None:
 
 
 def _read_marks(raw: Path) -> list[dict[str, Any]]:
-    """The agent's marks; a guest that died while writing leaves a partial last line."""
+    """The agent's marks; a guest that died while writing leaves a partial last line.
+
+    An icount guest writes nothing but its console until the end: one mark is there.
+    """
     marks = []
-    try:
-        lines = (raw / "agent.jsonl").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
+    text = _text(raw / "agent.jsonl") or _text(raw / "console.log")
+    lines = [line for line in text.splitlines() if line.startswith(MARK)]
     for line in lines:
         try:
             marks.append(json.loads(line))
@@ -168,7 +174,11 @@ def provenance(spec: CellSpec, job: JobFiles, run: Run) -> dict[str, Any]:
             "ops": (agent.get("scheduler", {}).get("before") or {}).get("ops"),
             "argv": scheduler["argv"] if scheduler else None,
         },
-        "machine": asdict(spec.machine),
+        "machine": {
+            **asdict(spec.machine),
+            "smp_timing": not spec.machine.not_for_smp_timing,
+            "not_for_smp_timing": spec.machine.not_for_smp_timing,
+        },
         "isolation": job.spec["isolation"],
         "cpus": agent.get("cpus"),
         "workload": spec.workload.name,
