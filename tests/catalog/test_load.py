@@ -59,6 +59,9 @@ def test_a_later_folder_adds_and_replaces(tmp_path: Path) -> None:
             "memory_mib: 1}",
             "6 vcpus cannot be shared out equally among 2 llcs with cores of 2 threads",
         ),
+        ("machines.yaml", "x: {first_of: [tcg4, host]}", "alias x: host runs on the host itself"),
+        ("machines.yaml", "x: {first_of: [tcg3]}", "machine of alias x: 'tcg3'"),
+        ("machines.yaml", "x: {launcher: host, about: x, kernel: k, vcpus: 2}", "x"),
         ("isolations.yaml", "x: {kind: cpuset, about: x}", "'tracer_cpus' is a required"),
     ],
 )

@@ -86,6 +86,15 @@ def test_isolcpus_is_for_the_kernels_own_scheduler() -> None:
     assert NO_ISOLCPUS in result.excluded[0].reason
 
 
+def test_the_host_has_the_cpus_it_has() -> None:
+    axes = {"machine": "host", "isolation": ["taskset", "isolcpus"], "tracer": "none", "reps": 1}
+    two = planned(**axes, scheduler="fair", host=Host(1, {}, cpus=2))
+    assert [cell.isolation for cell in two.cells] == ["taskset"]
+    assert "already running" in two.excluded[0].reason
+    one = planned(**axes, scheduler="fair", host=Host(1, {}, cpus=1))
+    assert {e.outcome for e in one.excluded} == {Outcome.INFEASIBLE}
+
+
 def test_too_little_memory_is_infeasible() -> None:
     result = planned(host=Host(1024, {"kvm": False, "tcg": True}))
     assert {e.outcome for e in result.excluded} == {Outcome.INFEASIBLE}

@@ -77,6 +77,13 @@ class Job:
         if self.result["outcome"] == "ok":
             self.result.update(outcome=stop.outcome, reason=stop.reason, log=stop.log)
 
+    def start(self, outcome: str, argv: list[str], log: str, *args: Any, **place: Any) -> Child:
+        """Start a program; one that is missing is an outcome."""
+        try:
+            return Child(argv, self.out / log, *args, **place)
+        except OSError as error:
+            raise Stop(outcome, f"cannot start {argv[0]}: {error.strerror}", log) from error
+
     def path(self, text: str) -> str:
         """Put the guest's folders into an argument."""
         folders = {"{in}": self.inputs, "{out}": self.out, "{raw}": self.raw}
@@ -164,7 +171,7 @@ class Job:
             return
         self.marks.take("scheduler-start")
         argv = [self.path(arg) for arg in spec["argv"]]
-        self.scheduler = child = Child(argv, self.out / "scheduler.log")
+        self.scheduler = child = self.start("scheduler_rejected", argv, "scheduler.log")
         limit_s = self.spec["limits"]["attach_s"]
         wait_until(
             lambda: (
@@ -174,18 +181,21 @@ class Job:
         )
         state = read_state()
         self.result["scheduler"]["before"] = state.as_dict()
+        absent = state.state == "absent"
+        outcome = "unsupported" if absent else "scheduler_rejected"
+        without = "; this kernel has no sched_ext" if absent else ""
         if child.exit_code is not None:
             raise Stop(
-                "scheduler_rejected",
+                outcome,
                 f"{Path(argv[0]).name} ended with exit code {child.exit_code} before it was enabled; "
-                "its log and dmesg.log say why",
+                f"its log and dmesg.log say why{without}",
                 "scheduler.log",
             )
         if not state.runs(spec["ops"], before.enable_seq):
             raise Stop(
-                "scheduler_rejected",
+                outcome,
                 f"sched_ext is {state.state} with ops {state.ops!r} after {limit_s} s; "
-                f"expected enabled with ops {spec['ops']!r}",
+                f"expected enabled with ops {spec['ops']!r}{without}",
                 "scheduler.log",
             )
         self.enabled = state
@@ -229,8 +239,8 @@ class Job:
             return
         self.marks.take("tracer-start")
         argv = [self.path(arg) for arg in spec["argv"]]
-        self.tracer = child = Child(
-            argv, self.out / "tracer.log", spec["env"], **self.place("tracer")
+        self.tracer = child = self.start(
+            "tracer_failed", argv, "tracer.log", spec["env"], **self.place("tracer")
         )
         sign = Path(self.path(spec["ready_file"]))
         pattern = re.compile(spec["ready_pattern"].encode(), re.MULTILINE)
@@ -299,7 +309,9 @@ class Job:
         (self.raw / "workload").mkdir(exist_ok=True)
         limit_s = self.spec["limits"]["workload_s"]
         start_ns = self.marks.take("work-start")
-        self.workload = child = Child(argv, self.out / "workload.log", **self.place("workload"))
+        self.workload = child = self.start(
+            "workload_failed", argv, "workload.log", **self.place("workload")
+        )
         self.check_place("workload", child)
         code = child.wait(limit_s)
         self.result["window_ns"] = [start_ns, self.marks.take("work-end")]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 POLL_S = 0.05
+PR_SET_PDEATHSIG = 1
 
 
 class Child:
@@ -89,6 +90,11 @@ def _prepare(cpus: Sequence[int] | None, group: Path | None) -> None:
     that: a tracer could then not be stopped cleanly.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if "SCXVAL_DIE_WITH_AGENT" in os.environ:
+        # On a host nothing may outlive a killed agent. Loaded only here: a guest dies as a whole.
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if cpus:
         os.sched_setaffinity(0, cpus)
     if group is not None:

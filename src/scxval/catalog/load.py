@@ -71,6 +71,14 @@ def load_catalog(folders: Iterable[Path]) -> Catalog:
             raise unknown_name(
                 f"kernel of machine {machine.name}:", machine.kernel, catalog.kernels
             )
+    for alias, names in catalog.aliases.items():
+        for name in names:
+            if name not in catalog.machines:
+                raise unknown_name(f"machine of alias {alias}:", name, catalog.machines)
+            if catalog.machines[name].launcher == "host":
+                raise ScxvalError(
+                    f"alias {alias}: {name} runs on the host itself, only by its name"
+                )
     return catalog
 
 
@@ -100,6 +108,8 @@ def _entry(record: type[Entry], name: str, body: dict[str, Any], folder: Path) -
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in body.items()}
     if "file" in values:
         values["file"] = _workload_file(folder, values["file"], name)
+    if values.get("launcher") == "host":
+        values = {**values, "accelerator": "none", "vcpus": 0, "memory_mib": 0}
     return record(name=name, **values)
 
 

@@ -27,11 +27,13 @@ NO_ISOLCPUS = 'sched_ext: Not compatible with "isolcpus=" domain isolation'
 class Host:
     """What the planner may know of this host: free memory and which accelerators booted a guest.
 
-    An accelerator that is not in `accelerators` has not been tried yet.
+    An accelerator that is not in `accelerators` has not been tried yet. `cpus` are those of a machine
+    that is this host itself.
     """
 
     memory_mib: int
     accelerators: Mapping[str, bool]
+    cpus: int = 1
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,11 @@ def memory_mib() -> int:
 
 def this_host(accelerators: Path) -> Host:
     """This host's memory, and what the probe found (resources/probe/accelerator.json, if it ran)."""
+    cpus = len(os.sched_getaffinity(0))
     if not accelerators.exists():
-        return Host(memory_mib(), {})
+        return Host(memory_mib(), {}, cpus)
     record = json.loads(accelerators.read_text(encoding="utf-8"))
-    return Host(memory_mib(), {name: bool(entry["works"]) for name, entry in record.items()})
+    return Host(memory_mib(), {name: bool(entry["works"]) for name, entry in record.items()}, cpus)
 
 
 def plan(config: Config, host: Host) -> Plan:
@@ -123,26 +126,26 @@ def why_not(cell: Cell, catalog: Catalog, host: Host) -> Excluded | None:
     scheduler = catalog.schedulers[cell.scheduler]
     isolation = catalog.isolations[cell.isolation]
     machine = catalog.machines[cell.machine]
-    if isolation.tracer_cpus >= machine.vcpus:
+    vcpus = machine.vcpus or host.cpus
+    if isolation.tracer_cpus >= vcpus:
         return Excluded(
             cell,
             Outcome.INFEASIBLE,
             f"isolation {isolation.name} keeps {isolation.tracer_cpus} CPU(s) for the tracer and "
-            f"machine {machine.name} has {machine.vcpus}: none is left for the workload",
+            f"machine {machine.name} has {vcpus}: none is left for the workload",
         )
-    if machine.vcpus < scheduler.min_vcpus:
+    if vcpus < scheduler.min_vcpus:
         return Excluded(
             cell,
             Outcome.UNSUPPORTED,
             f"{scheduler.name} needs at least {scheduler.min_vcpus} CPUs, "
-            f"machine {machine.name} has {machine.vcpus}",
+            f"machine {machine.name} has {vcpus}",
         )
-    if scheduler.even_vcpus and machine.vcpus % 2:
+    if scheduler.even_vcpus and vcpus % 2:
         return Excluded(
             cell,
             Outcome.UNSUPPORTED,
-            f"{scheduler.name} needs an even number of CPUs, "
-            f"machine {machine.name} has {machine.vcpus}",
+            f"{scheduler.name} needs an even number of CPUs, machine {machine.name} has {vcpus}",
         )
     if isolation.kind == "isolcpus" and scheduler.is_sched_ext:
         return Excluded(
@@ -150,6 +153,12 @@ def why_not(cell: Cell, catalog: Catalog, host: Host) -> Excluded | None:
             Outcome.UNSUPPORTED,
             f"the kernel refuses every sched_ext scheduler beside isolcpus= ({NO_ISOLCPUS}); "
             "isolation of kind cpuset works with sched_ext",
+        )
+    if isolation.kind == "isolcpus" and machine.launcher == "host":
+        return Excluded(
+            cell,
+            Outcome.UNSUPPORTED,
+            f"isolcpus= is set when a kernel boots, and machine {machine.name} is already running",
         )
     if machine.memory_mib > host.memory_mib:
         return Excluded(

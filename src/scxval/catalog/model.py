@@ -80,16 +80,18 @@ class Kernel:
 class Machine:
     """A virtual machine. `kernel` names an entry of kernels.yaml; `cmdline` is added to that kernel's
     command line. `llcs` last-level caches with equally many cores, `threads` hardware threads a core.
-    With the launcher icount an instruction takes 2**icount_shift ns.
+    With the launcher icount an instruction takes 2**icount_shift ns. The launcher host is no virtual
+    machine: accelerator none, no cmdline, and 0 vcpus until it is known where the cell runs; `kernel` is
+    the one that the tree's schedulers are built for.
     """
 
     name: str
-    accelerator: Literal["kvm", "tcg"]
+    accelerator: Literal["kvm", "tcg", "none"]
     about: str
     kernel: str
     vcpus: int
     memory_mib: int
-    launcher: Literal["qemu", "icount"] = "qemu"
+    launcher: Literal["qemu", "icount", "host"] = "qemu"
     cmdline: str = ""
     llcs: int = 1
     threads: int = 1

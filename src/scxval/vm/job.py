@@ -7,6 +7,8 @@ Everything that changes a measurement is in here, so its digest decides whether 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 from scxval.catalog.config import Config, Limits
 from scxval.catalog.model import Cell, Isolation, Machine, Scheduler, Tracer, Workload
+from scxval.errors import ScxvalError
 from scxval.tracers.base import TracerCommand
 
 
@@ -99,7 +102,7 @@ def build_job(spec: CellSpec, functions: frozenset[str], scheduler_binary: Path 
     job = {
         "cell": asdict(spec.cell),
         "limits": asdict(spec.limits),
-        "isolation": cpu_split(spec.isolation, spec.machine.vcpus),
+        "isolation": cpu_split(spec.isolation, machine_cpus(spec.machine)),
         "topology": topology(spec.machine),
         "scheduler": scheduler_spec(spec.scheduler),
         "tracer": tracer_spec(tracer),
@@ -118,15 +121,27 @@ def tracer_command(tracer: Tracer, functions: frozenset[str]) -> TracerCommand |
     return command
 
 
-def cpu_split(isolation: Isolation, vcpus: int) -> dict[str, Any]:
-    """How the tracer is kept apart, and which CPUs are its own and the workload's; None: no binding."""
+def machine_cpus(machine: Machine) -> list[int]:
+    """The CPUs of a machine; of this one where it is the machine."""
+    if machine.launcher == "host":
+        return sorted(os.sched_getaffinity(0))
+    return list(range(machine.vcpus))
+
+
+def cpu_split(isolation: Isolation, cpus: Sequence[int]) -> dict[str, Any]:
+    """How the tracer is kept apart, and which CPUs are its own and the workload's; None: no binding.
+
+    Raises ScxvalError when the workload would have none.
+    """
     if isolation.kind == "none":
         return {"kind": isolation.kind, "tracer_cpus": None, "workload_cpus": None}
-    first = vcpus - isolation.tracer_cpus
+    first = len(cpus) - isolation.tracer_cpus
+    if first < 1:
+        raise ScxvalError(f"isolation {isolation.name} leaves the workload none of CPUs {cpus}")
     return {
         "kind": isolation.kind,
-        "tracer_cpus": list(range(first, vcpus)),
-        "workload_cpus": list(range(first)),
+        "tracer_cpus": list(cpus[first:]),
+        "workload_cpus": list(cpus[:first]),
     }
 
 
@@ -141,7 +156,7 @@ def kernel_arguments(spec: CellSpec) -> str:
     """What the machine and the isolation add to the kernel's command line."""
     arguments = [spec.machine.cmdline]
     if spec.isolation.kind == "isolcpus":
-        cpus = cpu_split(spec.isolation, spec.machine.vcpus)["tracer_cpus"]
+        cpus = cpu_split(spec.isolation, machine_cpus(spec.machine))["tracer_cpus"]
         arguments.append("isolcpus=" + ",".join(map(str, cpus)))
     return " ".join(filter(None, arguments))
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from scxval.catalog.model import Machine
 from scxval.catalog.schema import repository
 from scxval.errors import HarnessError, ScxvalError
 from scxval.files import sha256, tree_sha256, write_json
+from scxval.vm import host as this_machine
 from scxval.vm import icount, qemu
 from scxval.vm.job import (
     CellSpec,
@@ -37,9 +38,12 @@ from scxval.vm.launch import MARK, Guest, Launcher, VmExit, VmSpec, launch
 from scxval.vm.provenance import git_state, host_facts
 from scxval.vm.verdict import Verdict, judge, tail
 
-LAUNCHERS: dict[str, Launcher] = {"qemu": qemu, "icount": icount}
+LAUNCHERS: dict[str, Launcher] = {"qemu": qemu, "icount": icount, "host": this_machine}
 # What a launcher makes of the job's folder before the machine is started.
-PREPARE: dict[str, Callable[[VmSpec], VmSpec]] = {"icount": icount.prepare}
+PREPARE: dict[str, Callable[[VmSpec], VmSpec]] = {
+    "icount": icount.prepare,
+    "host": this_machine.prepare,
+}
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,15 @@ def run_job(
         if machine.launcher in PREPARE:
             spec = PREPARE[machine.launcher](spec)
         boots = 1
-        vm = launch(launcher, spec, *limits, parent)
-        if vm.timed_out and vm.boot_s is None:
-            boots = 2
-            (raw / "console.log").rename(raw / "console.boot1.log")
+        try:
             vm = launch(launcher, spec, *limits, parent)
+            if vm.timed_out and vm.boot_s is None and machine.launcher != "host":
+                boots = 2
+                (raw / "console.log").rename(raw / "console.boot1.log")
+                vm = launch(launcher, spec, *limits, parent)
+        finally:
+            if machine.launcher == "host":
+                this_machine.clean_up()
         for name in ("job.json", *job.texts):
             shutil.copy(inputs / name, raw / name)
     return Run(vm, boots, launcher.argv(spec), _read_agent(raw), _read_marks(raw))
@@ -118,17 +126,22 @@ def _read_marks(raw: Path) -> list[dict[str, Any]]:
 def run_cell(
     spec: CellSpec,
     guest: Guest,
-    functions: Path,
+    functions: Path | None,
     scheduler: Path | None,
     out: Path,
     parent: int | None = None,
 ) -> Verdict:
     """Run a cell and leave status.json, provenance.json and raw/ in `out`.
 
-    `functions` is the probe's list of the guest kernel's functions, `scheduler` the scheduler's binary.
-    Raises HarnessError when nothing can be said about the cell.
+    `functions` is the list of the guest kernel's functions (None: this machine's), `scheduler` the
+    scheduler's binary. Raises HarnessError when nothing can be said about the cell.
     """
-    names = frozenset(functions.read_text(encoding="utf-8").split())
+    if spec.machine.launcher == "host":
+        spec = replace(spec, machine=this_machine.here(spec.machine))
+    if functions is None:
+        names = this_machine.functions()
+    else:
+        names = frozenset(functions.read_text(encoding="utf-8").split())
     job = build_job(spec, names, scheduler)
     limits = (spec.limits.boot_s, spec.limits.total_s)
     raw = out / "raw"
@@ -238,10 +251,11 @@ def phases_s(marks: list[dict[str, Any]]) -> dict[str, float]:
 def digests(guest: Guest, spec: CellSpec, scheduler: Path | None) -> dict[str, str | None]:
     """sha256 of everything that the run was made from."""
     agent = Path(__file__).resolve().parents[1] / "agent"
+    booted = guest != this_machine.NO_GUEST
     return {
-        "kernel": sha256(guest.kernel),
-        "initramfs": sha256(guest.initramfs),
-        "image": sha256(guest.image),
+        "kernel": sha256(guest.kernel) if booted else None,
+        "initramfs": sha256(guest.initramfs) if booted else None,
+        "image": sha256(guest.image) if booted else None,
         "agent": tree_sha256(agent_files(agent)),
         "scheduler": sha256(scheduler) if scheduler else None,
         "workload": sha256(spec.workload.file) if spec.workload.file else None,
@@ -255,25 +269,25 @@ def _text(path: Path) -> str:
         return ""
 
 
-def guest_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --kernel, --initramfs and --image."""
+def guest_arguments(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
+    """Add --kernel, --initramfs and --image; with `nargs` "?" a rule may leave them empty."""
     for name in ("kernel", "initramfs", "image"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+        parser.add_argument(f"--{name}", type=Path, required=True, nargs=nargs)
 
 
 def main() -> int:
     """Command line of the run rule."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", required=True, help="the cell's spec as JSON")
-    guest_arguments(parser)
-    parser.add_argument("--functions", type=Path, required=True, help="the kernel's function names")
+    guest_arguments(parser, nargs="?")
+    parser.add_argument("--functions", type=Path, nargs="?", help="the kernel's function names")
     parser.add_argument("--scheduler", type=Path, nargs="?", help="the scheduler's binary")
     parser.add_argument("--workload", type=Path, nargs="?", help="the workload's file")
     parser.add_argument("--output", type=Path, required=True, help="the cell's folder")
     parser.add_argument("--parent", type=int, help="die with this process (a rule's $PPID)")
     args = parser.parse_args()
     spec = spec_from_json(args.spec, args.workload)
-    guest = Guest(args.kernel, args.initramfs, args.image)
+    guest = Guest(args.kernel, args.initramfs, args.image) if args.kernel else this_machine.NO_GUEST
     try:
         verdict = run_cell(spec, guest, args.functions, args.scheduler, args.output, args.parent)
     except (HarnessError, ScxvalError) as error:
