@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         help="rt-app file: adds the scope `workload`, its threads alone",
     )
     parser.add_argument(
-        "--cpus", help="the machine's CPUs, such as 0-3; default: those in the trace"
+        "--cpus", nargs="?", help="the machine's CPUs, such as 0-3; default: those in the trace"
     )
     return parser
 
