@@ -23,6 +23,7 @@ class Partition:
         self.cpus = list(cpus)
         self.root = root
         self.folder = root / NAME
+        self.was_off = False
 
     @property
     def procs(self) -> Path:
@@ -35,7 +36,9 @@ class Partition:
             controllers = (self.root / "cgroup.controllers").read_text().split()
             if "cpuset" not in controllers:
                 return f"no cpuset controller in {self.root / 'cgroup.controllers'}"
-            (self.root / "cgroup.subtree_control").write_text("+cpuset")
+            subtree = self.root / "cgroup.subtree_control"
+            self.was_off = "cpuset" not in subtree.read_text().split()
+            subtree.write_text("+cpuset")
             self.folder.mkdir(exist_ok=True)
             (self.folder / "cpuset.cpus").write_text(",".join(map(str, self.cpus)))
             (self.folder / "cpuset.cpus.partition").write_text("isolated")
@@ -56,6 +59,8 @@ class Partition:
         return f"cpuset.cpus.partition is {state!r}, its CPUs are {effective or 'none'}"
 
     def remove(self) -> None:
-        """Give the CPUs back; the group must be empty."""
+        """Give the CPUs back, and leave the root group as it was; the tracer must have ended."""
         if self.folder.is_dir():
             self.folder.rmdir()
+        if self.was_off:
+            (self.root / "cgroup.subtree_control").write_text("-cpuset")

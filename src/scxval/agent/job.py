@@ -8,6 +8,7 @@ before and after the workload never counts as that scheduler's.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -360,7 +361,9 @@ class Job:
         if self.partition is None:
             return
         problem = self.partition.problem()
-        self.partition.remove()
+        with contextlib.suppress(OSError):
+            # A tracer that cannot be killed keeps it; a guest ends anyway, a host's launcher tries again.
+            self.partition.remove()
         self.demand_partition(problem)
 
     def check_scheduler_if_worked(self) -> None:

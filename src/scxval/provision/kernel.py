@@ -40,10 +40,10 @@ mkdir -p /memory/upper /memory/work
 mount -t overlay -o lowerdir=/image,upperdir=/memory/upper,workdir=/memory/work overlay /root
 mkdir -p /root/job/in /root/job/out
 if [ -e /job/in ]; then
-cp -a /job/in/. /root/job/in
+  cp -a /job/in/. /root/job/in
 else
-mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro job_in /root/job/in
-mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 job_out /root/job/out
+  mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro job_in /root/job/in
+  mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 job_out /root/job/out
 fi
 exec switch_root /root /bin/sh /job/in/scxval/agent/guest_init.sh
 """

@@ -64,6 +64,7 @@ class Measured:
     """One workload under one condition."""
 
     condition: Condition
+    machine_notes: list[str]
     cards: list[Card]
     note: str
     incomplete: list[tuple[str, str]]
@@ -238,6 +239,7 @@ def _measure(inputs: Inputs, workload: str, condition: Condition, ids: PlotIds) 
     keys, left_out = summary.all_keys(runs, MAX_TASKS)
     return Measured(
         condition=condition,
+        machine_notes=facts.machine_notes(runs),
         cards=[_card(compared, where, ids) for compared in found],
         note=summary.replication_note(counts),
         incomplete=summary.incomplete(runs, excluded, schedulers),
