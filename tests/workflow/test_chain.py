@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -144,6 +146,19 @@ def test_a_scheduler_that_cannot_attach(make_workdir) -> None:
     failed = workdir.snakemake("gate", "--config", *FAULTS, *axes)
     assert failed.returncode == 1
     assert "1 bad cells, 0 allowed" in failed.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the host launcher needs root")
+def test_a_cell_on_the_host_needs_no_guest(make_workdir) -> None:
+    workdir = make_workdir("host")
+    cell = "fair/periodic_mix/none/taskset/host/rep0"
+    axes = ["scheduler=fair", "tracer=none", "machine=host", "reps=1"]
+    done = workdir.snakemake(f"results/runs/{cell}/metrics.parquet", "--config", *axes)
+    assert done.returncode == 0, done.stdout
+    # Without rt-app on this machine that is what is recorded.
+    expected = "ok" if shutil.which("rt-app") else "workload_failed"
+    assert outcomes(workdir) == {cell: expected}
+    assert "kernel" not in done.stdout.split("rule run_cell:")[1].split("output:")[0]
 
 
 def test_a_refused_workload_and_a_hung_guest(make_workdir) -> None:
