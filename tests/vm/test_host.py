@@ -82,7 +82,7 @@ def test_a_kernel_without_sched_ext_is_unsupported(fault_config: Config, tmp_pat
 
 @root
 def test_nothing_outlives_a_run_that_is_killed(fault_config: Config, tmp_path: Path) -> None:
-    asked = limited(spec(fault_config, f"echo $$ >{tmp_path}/pid; exec sleep 600"), total_s=3)
+    asked = limited(spec(fault_config, f"sleep 600 & echo $! >{tmp_path}/pid; wait"), total_s=3)
     status = run_here(asked, tmp_path / "cell")
     assert status["outcome"] == "timeout"
     stat = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")

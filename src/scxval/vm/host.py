@@ -2,14 +2,16 @@
 """The `host` launcher: no virtual machine; the agent runs on this machine, as root, on its own kernel.
 
 It is used only where a configuration names the machine. Nothing is mounted and nothing powered off: what
-the agent needs (cgroup v2, tracing) must be there. A run that is killed leaves neither processes nor a
-cpuset partition behind.
+the agent needs (cgroup v2, tracing) must be there. Whatever ends a job, neither its processes nor its
+cpuset partition stay; when this process is killed as well, the agent and its children die, theirs may not.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -35,7 +37,7 @@ def argv(spec: VmSpec) -> list[str]:
     return [
         "env",
         f"PYTHONPATH={spec.inputs}",
-        "SCXVAL_DIE_WITH_AGENT=1",
+        _mark(spec),
         *(sys.executable, "-B", "-m", "scxval.agent"),
         *(str(spec.inputs), str(spec.out), str(_raw(spec))),
     ]
@@ -75,15 +77,35 @@ def functions() -> frozenset[str]:
     return function_names(BTF.read_bytes()) if BTF.exists() else frozenset()
 
 
-def clean_up() -> None:
-    """Remove the partition of an agent that was killed; its processes may take a moment to end."""
+def clean_up(spec: VmSpec) -> None:
+    """Kill what a job left running, and remove the partition of an agent that was killed."""
     root = cgroup_root()
-    if root is None:
-        return
     for _ in range(50):
+        left = _processes(spec)
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         try:
-            (root / NAME).rmdir()
+            if root is not None:
+                (root / NAME).rmdir()
         except FileNotFoundError:
-            return
+            pass
         except OSError:
-            time.sleep(0.1)
+            left.append(0)
+        if not left:
+            return
+        time.sleep(0.1)
+
+
+def _processes(spec: VmSpec) -> list[int]:
+    """Processes with the environment that this job's agent was started with."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if _mark(spec).encode() in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+    return found
+
+
+def _mark(spec: VmSpec) -> str:
+    return f"SCXVAL_DIE_WITH_AGENT={spec.inputs}"

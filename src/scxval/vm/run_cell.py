@@ -91,7 +91,7 @@ def run_job(
                 vm = launch(launcher, spec, *limits, parent)
         finally:
             if machine.launcher == "host":
-                this_machine.clean_up()
+                this_machine.clean_up(spec)
         for name in ("job.json", *job.texts):
             shutil.copy(inputs / name, raw / name)
     return Run(vm, boots, launcher.argv(spec), _read_agent(raw), _read_marks(raw))
@@ -133,15 +133,16 @@ def run_cell(
 ) -> Verdict:
     """Run a cell and leave status.json, provenance.json and raw/ in `out`.
 
-    `functions` is the list of the guest kernel's functions (None: this machine's), `scheduler` the
+    `functions` is the list of the guest kernel's functions (None for the host), `scheduler` the
     scheduler's binary. Raises HarnessError when nothing can be said about the cell.
     """
     if spec.machine.launcher == "host":
         spec = replace(spec, machine=this_machine.here(spec.machine))
-    if functions is None:
         names = this_machine.functions()
-    else:
+    elif functions is not None:
         names = frozenset(functions.read_text(encoding="utf-8").split())
+    else:
+        raise HarnessError(f"no list of functions of kernel {spec.machine.kernel}")
     job = build_job(spec, names, scheduler)
     limits = (spec.limits.boot_s, spec.limits.total_s)
     raw = out / "raw"
