@@ -42,6 +42,8 @@ def test_cells_lists_plan_and_exclusions(folder: Path, capsys: pytest.CaptureFix
     assert len(kvm) == 4
     assert all("unsupported: accelerator kvm did not boot" in line for line in kvm)
     assert "4 cells planned, 4 excluded" in err
+    assert "about 76 MiB of disk (" in err
+    assert "and 2368 MiB of memory (" in err
 
 
 def test_cells_before_the_probe(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,11 +17,12 @@ import yaml
 from scxval import __version__
 from scxval.catalog.config import Config, parse_config, read_config_files
 from scxval.catalog.matrix import plan, this_host
-from scxval.catalog.model import cell_from_path
+from scxval.catalog.model import Cell, cell_from_path
 from scxval.errors import HarnessError, ScxvalError
+from scxval.vm.space import available, needed
 
 DEFAULT_CONFIG = Path("config/config.yaml")
-ACCELERATORS = Path("resources/probe/accelerator.json")
+PROBE = Path("resources/probe")
 RUNS = Path("results/runs")
 
 
@@ -101,7 +102,7 @@ def config_from(files: list[Path], pairs: list[str]) -> Config:
 def cells_command(args: argparse.Namespace) -> int:
     """List the plan."""
     config = config_from(args.configfile, args.config)
-    result = plan(config, this_host(ACCELERATORS))
+    result = plan(config, this_host(PROBE))
     for cell in result.cells:
         print(cell.path)
     for excluded in result.excluded:
@@ -109,7 +110,17 @@ def cells_command(args: argparse.Namespace) -> int:
     for alias in result.unresolved:
         print(f"machine {alias}: decided by the probe, which has not run yet (make provision)")
     print(f"{len(result.cells)} cells planned, {len(result.excluded)} excluded", file=sys.stderr)
+    print(space_line(result.cells, config), file=sys.stderr)
     return 0
+
+
+def space_line(cells: list[Cell], config: Config) -> str:
+    """What the cells need at one machine at a time, and what is there; Snakemake checks it too."""
+    need, have = needed(cells, config.catalog, machines_at_once=1), available(Path.cwd())
+    return (
+        f"about {need.disk_mib} MiB of disk ({have.disk_mib} MiB free) and {need.memory_mib} MiB of "
+        f"memory ({have.memory_mib} MiB available) for all of them, one machine at a time"
+    )
 
 
 def show_command(args: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scxval.catalog.matrix import memory_mib
+from scxval.vm.space import QEMU_MIB, available_memory_mib
 
 # Host program -> the Debian package that has it.
 PROGRAMS = {
@@ -30,6 +31,8 @@ DISK_MIB = 8192
 # The build root is unpacked in the temporary folder.
 TEMPORARY_MIB = 4096
 MEMORY_MIB = 4096
+# The shipped machines.
+GUEST_MIB = 2048
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def examine(root: Path) -> list[Finding]:
             Path(tempfile.gettempdir()), TEMPORARY_MIB, "set TMPDIR to a folder on a larger disk"
         ),
         check_memory,
+        check_available_memory,
         check_kvm_device,
         lambda: check_provisioned(root),
         lambda: check_probe(root),
@@ -120,6 +124,14 @@ def check_memory() -> Finding:
     """Memory for one guest and a build."""
     have = memory_mib()
     return Finding(f"{MEMORY_MIB} MiB of memory", have >= MEMORY_MIB, f"{have} MiB")
+
+
+def check_available_memory() -> Finding:
+    """Memory that one guest can have now; a sweep asks for what its own machines need."""
+    have = available_memory_mib()
+    name = f"{GUEST_MIB + QEMU_MIB} MiB of memory available now"
+    fix = "end other programs"
+    return Finding(name, have >= GUEST_MIB + QEMU_MIB, f"{have} MiB", fix, fatal=False)
 
 
 def check_kvm_device() -> Finding:

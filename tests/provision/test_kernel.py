@@ -78,5 +78,5 @@ def test_the_newest_kernel_of_a_version_is_picked(
     assert done.returncode == 0, done.stderr
     args = (tmp_path / "debs/args").read_text().split()
     series = ".".join(version.split(".")[:2])
-    modules = picked.replace("binary", "modules")
-    assert args == ["download", picked, modules, f"linux-source-{series}", "busybox-static"]
+    parts = [picked.replace("binary", part) for part in ("binary", "modules", "base")]
+    assert args == ["download", *parts, f"linux-source-{series}", "busybox-static"]

@@ -34,7 +34,7 @@ def spec(config: Config, script: str, **axes: str) -> CellSpec:
 
 def run_here(spec: CellSpec, out: Path, scheduler: Path | None = None) -> dict[str, Any]:
     out.mkdir()
-    run_cell(spec, NO_GUEST, None, scheduler, out)
+    run_cell(spec, NO_GUEST, None, (scheduler,) if scheduler else (), out)
     status: dict[str, Any] = json.loads((out / "status.json").read_text())
     return status
 

@@ -23,11 +23,11 @@ pytestmark = pytest.mark.vm
 
 def run(spec: CellSpec, guest: Guest, out: Path) -> dict[str, Any]:
     """Run a cell; its status, after checks that hold for every outcome."""
-    binary = None
+    scheduler: tuple[Path, ...] = ()
     if spec.scheduler.is_sched_ext:
-        binary = binary_of(spec)
+        scheduler = (binary_of(spec), *spec.scheduler.files)
     out.mkdir(parents=True)
-    run_cell(spec, guest, guest.kernel.parent / "functions.txt", binary, out)
+    run_cell(spec, guest, guest.kernel.parent / "functions.txt", scheduler, out)
     status: dict[str, Any] = json.loads((out / "status.json").read_text())
     provenance = json.loads((out / "provenance.json").read_text())
     assert status["cell"] == dataclasses.asdict(spec.cell)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from scxval.catalog.outcomes import Outcome
 from scxval.vm.launch import VmExit
-from scxval.vm.verdict import judge, tail
+from scxval.vm.verdict import Verdict, judge, tail, with_memory
 
 DONE = VmExit(exit_code=0, timed_out=False, total_s=10, boot_s=5)
 KILLED = VmExit(exit_code=None, timed_out=True, total_s=60, boot_s=None)
@@ -49,6 +50,30 @@ def test_judge(
     verdict = judge(vm, result, console, marks, lost_events_allowed=5, limits=(7, 60))
     assert verdict.outcome == outcome
     assert says in verdict.reason
+
+
+KILLED_BY_KERNEL = (
+    "[   21.4] Out of memory: Killed process 155 (tail) total-vm:385524kB, anon-rss:382592kB\n"
+)
+NOTHING_TO_KILL = "[   30.1] Kernel panic - not syncing: System is deadlocked on memory\n"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "log", "becomes", "says"),
+    [
+        ("ok", "", "ok", ""),
+        ("ok", KILLED_BY_KERNEL, "workload_failed", "and the kernel killed tail: its machine"),
+        ("workload_failed", KILLED_BY_KERNEL * 2, "workload_failed", "killed tail: its machine"),
+        ("scheduler_ejected", KILLED_BY_KERNEL, "scheduler_ejected", "ended; the guest ran out"),
+        ("panic", NOTHING_TO_KILL, "panic", "ran out of memory: its machine needs more memory_mib"),
+    ],
+)
+def test_out_of_memory(outcome: str, log: str, becomes: str, says: str) -> None:
+    before = Verdict(Outcome(outcome), "" if outcome == "ok" else "ended", "x.log")
+    after = with_memory(before, log)
+    assert after.outcome == becomes
+    assert says in after.reason
+    assert (after == before) == (not log)
 
 
 def test_tail(tmp_path: Path) -> None:

@@ -20,23 +20,39 @@ class Workdir:
 
     path: Path
 
+    def command(self, *args: str) -> list[str]:
+        snakemake = [sys.executable, "-m", "snakemake"]
+        snakefile = ["--snakefile", str(ROOT / "workflow/Snakefile")]
+        return [*snakemake, *snakefile, "--directory", str(self.path), *args]
+
+    def environment(self) -> dict[str, str]:
+        # Without the environment's bin folder on PATH, as when it was not activated.
+        return {**os.environ, "PATH": "/usr/local/bin:/usr/bin:/bin"}
+
     def snakemake(self, *args: str, limit_s: int = 600) -> subprocess.CompletedProcess[str]:
         """One call of the command line; output and errors in `stdout`."""
-        command = [
-            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow/Snakefile")),
-            *("--directory", str(self.path), *args),
-        ]
-        # Without the environment's bin folder on PATH, as when it was not activated.
-        environment = {**os.environ, "PATH": "/usr/local/bin:/usr/bin:/bin"}
         return subprocess.run(
-            command,
+            self.command(*args),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=limit_s,
             check=False,
             cwd=self.path,
-            env=environment,
+            env=self.environment(),
+        )
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        """The same call, in the background and in a process group of its own."""
+        log = (self.path / "snakemake.log").open("w")
+        return subprocess.Popen(
+            self.command(*args),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=self.path,
+            env=self.environment(),
+            start_new_session=True,
         )
 
     def runs(self) -> dict[str, Path]:

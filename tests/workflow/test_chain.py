@@ -141,6 +141,8 @@ def test_a_scheduler_that_cannot_attach(make_workdir) -> None:
     rejected = workdir.runs()["scx_simple/periodic_mix/none/none/isolcpus2/rep0"].parent
     # The planner says so without trying where isolation is isolcpus: it must stay true.
     assert NO_ISOLCPUS in (rejected / "raw/dmesg.log").read_text()
+    reason = json.loads((rejected / "status.json").read_text())["reason"]
+    assert 'the kernel refused the scheduler: Not compatible with "isolcpus="' in reason
     page = (workdir.path / "results/report/index.html").read_text()
     assert "scheduler_rejected" in page
     failed = workdir.snakemake("gate", "--config", *FAULTS, *axes)

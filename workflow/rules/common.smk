@@ -5,22 +5,26 @@ import json
 import os
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from scxval.catalog.config import parse_config
-from scxval.catalog.matrix import plan, this_host
+from scxval.catalog.matrix import plan, probes, this_host
 from scxval.catalog.model import AXES, Cell
 from scxval.catalog.schema import repository
-from scxval.errors import ScxvalError
-from scxval.vm.job import cell_spec
+from scxval.errors import HarnessError, ScxvalError
+from scxval.vm.job import cell_spec, scheduler_record
+from scxval.vm.space import require_for_sweep
 from scxval.files import tree_sha256
+from scxval.vm import qemu
 
 # `snakemake` may be called by its path, without its environment's bin folder on PATH; jobs call
 # the same environment's python. A user's PATH may lack the sbin folders, where depmod is.
 shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH:/usr/sbin:/sbin; ")
 
+PROBE = Path("resources/probe")
 SOURCE = repository() / "src" / "scxval"
 IMAGE = "resources/guest/guest.erofs"
 KERNEL = "resources/kernel/{kernel}"
@@ -34,6 +38,7 @@ except ScxvalError as error:
 
 CATALOG = CONFIG.catalog
 PROVISION = json.dumps(CONFIG.provision, sort_keys=True)
+LIMITS = json.dumps(asdict(CONFIG.limits))
 
 
 wildcard_constraints:
@@ -43,6 +48,7 @@ wildcard_constraints:
     isolation="|".join(map(re.escape, CATALOG.isolations)),
     machine="|".join(map(re.escape, CATALOG.machines)),
     kernel="|".join(map(re.escape, CATALOG.kernels)),
+    vcpus=r"\d+",
     rep=r"\d+",
 
 
@@ -54,10 +60,19 @@ def code(*patterns):
 
 
 def current_plan():
-    """The plan; where it names an alias such as auto4, the probe must have run before."""
-    if set(CONFIG.axes["machine"]) & set(CATALOG.aliases):
-        checkpoints.probe.get()
-    return plan(CONFIG, this_host(Path("resources/probe/accelerator.json")))
+    """The plan, once the probes have said what accelerators and schedulers work."""
+    checkpoints.probe.get()
+    checkpoints.compatibility.get()
+    return plan(CONFIG, this_host(PROBE))
+
+
+def probed_records(wildcards):
+    """A record for every scheduler, kernel and vCPU count that the configuration needs."""
+    checkpoints.probe.get()
+    return [
+        f"resources/probe/schedulers/{kernel}/{vcpus}/{scheduler}.json"
+        for kernel, scheduler, vcpus in probes(CONFIG, this_host(PROBE))
+    ]
 
 
 def planned(name):
@@ -82,6 +97,17 @@ def plan_json(wildcards):
     return json.dumps(current_plan().as_dict(), sort_keys=True)
 
 
+def require_space():
+    """Stop before the first job when the cells to be run need more than this host has now."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "run_cell"]
+    cells = [cell_of(job.wildcards) for job in jobs]
+    slots = workflow.global_resources.get("vm_slots").value or len(cells)
+    try:
+        require_for_sweep(cells, CATALOG, slots, Path.cwd())
+    except HarnessError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def cell_of(wildcards):
     """The cell that wildcards name."""
     return Cell(*(getattr(wildcards, axis) for axis in AXES), rep=int(wildcards.rep))
@@ -101,8 +127,24 @@ def binary_of(scheduler, kernel):
     return f"resources/schedulers/{folder}/{entry.binary}"
 
 
-def scheduler_binary(wildcards):
-    return binary_of(wildcards.scheduler, machine_kernel(wildcards))
+def scheduler_files(wildcards):
+    """What the scheduler itself reads, such as a layer specification; relative where it lies below."""
+    return [os.path.relpath(f) for f in CATALOG.schedulers[wildcards.scheduler].files]
+
+
+def scheduler_on_machine(wildcards):
+    """The scheduler of a cell: its binary, then its files."""
+    binary = binary_of(wildcards.scheduler, machine_kernel(wildcards))
+    return [binary, *scheduler_files(wildcards)] if binary else []
+
+
+def scheduler_on_kernel(wildcards):
+    return binary_of(wildcards.scheduler, wildcards.kernel)
+
+
+def scheduler_json(wildcards):
+    """A scheduler's catalogue entry as a parameter."""
+    return json.dumps(scheduler_record(CATALOG.schedulers[wildcards.scheduler]))
 
 
 def configured_kernels():
@@ -115,7 +157,7 @@ def configured_schedulers():
     """Binaries of every scheduler that the configuration names."""
     return [
         path
-        for kernel in configured_kernels()
+        for kernel in dict.fromkeys([*configured_kernels(), *CONFIG.probed_kernels])
         for name in CONFIG.axes["scheduler"]
         if (path := binary_of(name, kernel))
     ]
@@ -143,6 +185,10 @@ def guest_files(kernel):
     }
 
 
+def kernel_guest(wildcards):
+    return guest_files(wildcards.kernel)
+
+
 def machine_guest(wildcards):
     """What the machine of a cell is booted from; nothing for the host itself."""
     files = guest_files(machine_kernel(wildcards))
@@ -151,6 +197,24 @@ def machine_guest(wildcards):
 
 def is_host(wildcards):
     return CATALOG.machines[wildcards.machine].launcher == "host"
+
+
+def machine_json(wildcards):
+    """A machine's catalogue entry as a parameter."""
+    return json.dumps(asdict(CATALOG.machines[wildcards.machine]), sort_keys=True)
+
+
+def machine_state(wildcards):
+    """The state that a cell's machine starts from; [] for a cold boot."""
+    machine = CATALOG.machines[wildcards.machine]
+    return (
+        f"resources/snapshot/{machine.name}/state" if machine.boot == "snapshot" else []
+    )
+
+
+def qemu_version(wildcards):
+    """A saved state is for one version of QEMU."""
+    return qemu.version()
 
 
 def machine_functions(wildcards):
@@ -174,6 +238,11 @@ def tracer_code(wildcards):
 def machine_vcpus(wildcards):
     """CPUs to keep free for a cell; clamped to --cores, and never what the guest gets."""
     return CATALOG.machines[wildcards.machine].vcpus or workflow.cores
+
+
+def probe_vcpus(wildcards):
+    """As `machine_vcpus`, for the probe of a scheduler."""
+    return int(wildcards.vcpus)
 
 
 def machine_cpus(wildcards):

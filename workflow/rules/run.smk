@@ -6,8 +6,9 @@ rule run_cell:
     """Run one cell in a fresh virtual machine; trouble in it is an outcome, not a failed job."""
     input:
         unpack(machine_guest),
+        state=machine_state,
         functions=machine_functions,
-        scheduler=scheduler_binary,
+        scheduler=scheduler_on_machine,
         workload=workload_file,
     output:
         status=f"{RUN_DIR}/status.json",
@@ -26,7 +27,9 @@ rule run_cell:
             "vm/icount.py",
             "vm/job.py",
             "vm/launch.py",
+            "vm/leftovers.py",
             "vm/qemu.py",
+            "vm/rejection.py",
             "vm/run_cell.py",
             "vm/verdict.py",
         ),
@@ -40,6 +43,7 @@ rule run_cell:
             --kernel {input.kernel:q} \
             --initramfs {input.initramfs:q} \
             --image {input.image:q} \
+            --state {input.state:q} \
             --functions {input.functions:q} \
             --scheduler {input.scheduler:q} \
             --workload {input.workload:q} \

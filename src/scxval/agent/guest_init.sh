@@ -20,17 +20,25 @@ mount -t tracefs tracefs /sys/kernel/tracing
 mkdir -p /run/scxval/raw
 ip link set lo up 2>/dev/null
 cd /run/scxval || exit 1
+# Out of memory ends the scheduler, tracer or workload, never the agent that records it.
+echo -1000 >/proc/self/oom_score_adj
+if grep -q scxval.hold /proc/cmdline; then
+    # The job folder must not be in use, not even by this script, while the guest's state is saved.
+    mkdir code
+    cp -r /job/in/scxval code/
+    exec sh code/scxval/agent/guest_held.sh
+fi
 out=/job/out
 if ! mountpoint -q "$out"; then
-	# Nothing of the host may come in while an icount guest runs: one mark on the console, files at the end.
-	out=/run/scxval/out
-	mkdir -p "$out"
-	echo '{"mark": "job-start"}' >/dev/ttyS0
+    # Nothing of the host may come in while an icount guest runs: one mark on the console, files at the end.
+    out=/run/scxval/out
+    mkdir -p "$out"
+    echo '{"mark": "job-start"}' >/dev/ttyS0
 fi
 PYTHONPATH=/job/in python3 -B -m scxval.agent /job/in "$out" /run/scxval/raw >"$out/agent.log" 2>&1
 if [ "$out" != /job/out ]; then
-	mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 job_out /job/out
-	cp -r "$out/." /job/out/
+    mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 job_out /job/out
+    cp -r "$out/." /job/out/
 fi
 sync
 # A clean end without an init system.

@@ -9,6 +9,7 @@ before and after the workload never counts as that scheduler's.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -21,6 +22,10 @@ from scxval.agent import cpus
 from scxval.agent.clocks import Marks
 from scxval.agent.procs import POLL_S, Child, first_line, wait_until
 from scxval.agent.scx import ScxState, read_events, read_state
+
+CANNOT_EXECUTE = (errno.ENOENT, errno.EACCES, errno.ENOEXEC)
+# A memory file system with less than this left has been written full.
+FULL_BYTES = 1 << 16
 
 
 class Stop(Exception):
@@ -51,7 +56,7 @@ class Job:
             "outcome": "ok",
             "reason": "",
             "log": "",
-            "scheduler": {"before": None, "after": None},
+            "scheduler": {"before": None, "after": None, "end": None},
             "tracer": {"ready": False, "lost": None},
         }
 
@@ -78,12 +83,23 @@ class Job:
         if self.result["outcome"] == "ok":
             self.result.update(outcome=stop.outcome, reason=stop.reason, log=stop.log)
 
-    def start(self, outcome: str, argv: list[str], log: str, *args: Any, **place: Any) -> Child:
-        """Start a program; one that is missing is an outcome."""
+    def start(
+        self,
+        outcome: str,
+        argv: list[str],
+        log: str,
+        env: dict[str, str] | None = None,
+        **place: Any,
+    ) -> Child:
+        """Start a child; a command that cannot be executed stops the job with `outcome`."""
         try:
-            return Child(argv, self.out / log, *args, **place)
+            return Child(argv, self.out / log, env, **place)
         except OSError as error:
-            raise Stop(outcome, f"cannot start {argv[0]}: {error.strerror}", log) from error
+            # Anything else (the log cannot be made) is a fault of the harness.
+            if error.errno not in CANNOT_EXECUTE:
+                raise
+            why = f"the machine cannot execute {argv[0]}: {error.strerror}"
+            raise Stop(outcome, why, "agent.log") from error
 
     def path(self, text: str) -> str:
         """Put the guest's folders into an argument."""
@@ -188,8 +204,8 @@ class Job:
         if child.exit_code is not None:
             raise Stop(
                 outcome,
-                f"{Path(argv[0]).name} ended with exit code {child.exit_code} before it was enabled; "
-                f"its log and dmesg.log say why{without}",
+                f"{Path(argv[0]).name} ended with exit code {child.exit_code} before it was enabled"
+                f"{without}",
                 "scheduler.log",
             )
         if not state.runs(spec["ops"], before.enable_seq):
@@ -275,6 +291,14 @@ class Job:
         code = self.tracer.stop(signal.Signals[spec["stop_signal"]], self.spec["limits"]["stop_s"])
         self.marks.take("tracer-end")
         self.result["tracer"]["lost"] = self.lost_events()
+        raw = os.statvfs(self.raw)
+        if raw.f_bavail * raw.f_bsize < FULL_BYTES:
+            raise Stop(
+                "tracer_failed",
+                f"the trace filled {self.raw}, half of the guest's memory: its machine needs more "
+                "memory_mib",
+                "tracer.log",
+            )
         if died is not None:
             raise Stop(
                 "tracer_failed",
@@ -339,6 +363,7 @@ class Job:
         (self.out / "scx_events.txt").write_text(read_events() + "\n", encoding="utf-8")
         if self.scheduler is not None:
             self.scheduler.stop(signal.SIGINT, self.spec["limits"]["stop_s"])
+            self.result["scheduler"]["end"] = read_state().as_dict()
             self.marks.take("scheduler-end")
         dmesg = subprocess.run(["dmesg"], capture_output=True, check=False)
         (self.out / "dmesg.log").write_bytes(dmesg.stdout)

@@ -84,11 +84,14 @@ class Child:
 
 
 def _prepare(cpus: Sequence[int] | None, group: Path | None) -> None:
-    """In the new process: its CPUs or cgroup (a cgroup.procs file), and SIGINT as usual.
+    """In the new process: its CPUs or cgroup (a cgroup.procs file), SIGINT and the OOM killer as usual.
 
     A shell that starts its jobs in the background has them ignore SIGINT, and every child inherits
-    that: a tracer could then not be stopped cleanly.
+    that: a tracer could then not be stopped cleanly. guest_init.sh takes the agent, and only it, out of
+    the OOM killer's choice.
     """
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("0")
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if "SCXVAL_DIE_WITH_AGENT" in os.environ:
         # On a host nothing may outlive a killed agent. Loaded only here: a guest dies as a whole.

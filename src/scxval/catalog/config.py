@@ -38,6 +38,8 @@ class Config:
     max_bad_cells: int
     window_ms: int
     provision: dict[str, Any]
+    probed_kernels: list[str]
+    probed_vcpus: list[int]
     catalog: Catalog
 
 
@@ -74,6 +76,9 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
         for value in data[axis]:
             if value not in catalog.names(axis):
                 raise unknown_name(axis, value, catalog.names(axis))
+    for kernel in data["compatibility"]["kernels"]:
+        if kernel not in catalog.kernels:
+            raise unknown_name("kernel in compatibility", kernel, catalog.kernels)
     if data["baseline"] not in catalog.schedulers:
         raise unknown_name("baseline", data["baseline"], catalog.schedulers)
     return Config(
@@ -85,6 +90,8 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
         max_bad_cells=data["gate"]["max_bad_cells"],
         window_ms=data["report"]["window_ms"],
         provision=data["provision"],
+        probed_kernels=data["compatibility"]["kernels"],
+        probed_vcpus=data["compatibility"]["vcpus"],
         catalog=catalog,
     )
 

@@ -71,6 +71,8 @@ def load_catalog(folders: Iterable[Path]) -> Catalog:
             raise unknown_name(
                 f"kernel of machine {machine.name}:", machine.kernel, catalog.kernels
             )
+        if machine.boot == "snapshot" and machine.launcher != "qemu":
+            raise ScxvalError(f"machine {machine.name}: boot: snapshot is for launcher qemu only")
     for alias, names in catalog.aliases.items():
         for name in names:
             if name not in catalog.machines:
@@ -104,16 +106,18 @@ def _entries(
 
 
 def _entry(record: type[Entry], name: str, body: dict[str, Any], folder: Path) -> Entry:
-    """A checked entry as a record; lists become tuples, a workload's file an absolute path."""
+    """A checked entry as a record; lists become tuples, files absolute paths."""
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in body.items()}
     if "file" in values:
-        values["file"] = _workload_file(folder, values["file"], name)
+        values["file"] = _file(folder, values["file"], name)
+    if "files" in values:
+        values["files"] = tuple(_file(folder, file, name) for file in values["files"])
     if values.get("launcher") == "host":
         values = {**values, "accelerator": "none", "vcpus": 0, "memory_mib": 0}
     return record(name=name, **values)
 
 
-def _workload_file(folder: Path, file: str, where: str) -> Path:
+def _file(folder: Path, file: str, where: str) -> Path:
     path = (folder / file).resolve()
     if not path.is_file():
         raise ScxvalError(f"{where}: no file {path}")

@@ -10,10 +10,11 @@ import itertools
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scxval.catalog.compatibility import Compatibility, read_compatibility
 from scxval.catalog.config import Config
 from scxval.catalog.load import Catalog
 from scxval.catalog.model import AXES, Cell, Excluded
@@ -27,12 +28,13 @@ NO_ISOLCPUS = 'sched_ext: Not compatible with "isolcpus=" domain isolation'
 class Host:
     """What the planner may know of this host: free memory and which accelerators booted a guest.
 
-    An accelerator that is not in `accelerators` has not been tried yet. `cpus` are those of a machine
-    that is this host itself.
+    An accelerator that is not in `accelerators` has not been tried yet, nor a scheduler on a kernel that is
+    not in `compatibility`. `cpus` are those of a machine that is this host itself.
     """
 
     memory_mib: int
     accelerators: Mapping[str, bool]
+    compatibility: Compatibility = field(default_factory=dict)
     cpus: int = 1
 
 
@@ -60,13 +62,13 @@ def memory_mib() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
 
 
-def this_host(accelerators: Path) -> Host:
-    """This host's memory, and what the probe found (resources/probe/accelerator.json, if it ran)."""
-    cpus = len(os.sched_getaffinity(0))
-    if not accelerators.exists():
-        return Host(memory_mib(), {}, cpus)
-    record = json.loads(accelerators.read_text(encoding="utf-8"))
-    return Host(memory_mib(), {name: bool(entry["works"]) for name, entry in record.items()}, cpus)
+def this_host(probe: Path) -> Host:
+    """This host, and what the probes left in their folder (resources/probe), if they ran."""
+    path = probe / "accelerator.json"
+    record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    accelerators = {name: bool(entry["works"]) for name, entry in record.items()}
+    compatibility = read_compatibility(probe / "compatibility.json")
+    return Host(memory_mib(), accelerators, compatibility, len(os.sched_getaffinity(0)))
 
 
 def plan(config: Config, host: Host) -> Plan:
@@ -94,6 +96,23 @@ def plan(config: Config, host: Host) -> Plan:
             else:
                 excluded.append(refusal)
     return Plan(cells, excluded, unresolved)
+
+
+def probes(config: Config, host: Host) -> list[tuple[str, str, int]]:
+    """(kernel, scheduler, vCPUs) to try before the matrix is planned: what the cells need, and what
+    `compatibility` asks for besides.
+    """
+    catalog = config.catalog
+    names, _ = resolve_machines(config.axes["machine"], catalog, host)
+    machines = [catalog.machines[name] for name in names]
+    # A scheduler is tried in guests only: never on the host before a cell asks for it.
+    wanted = {(m.kernel, m.vcpus) for m in machines if m.launcher != "host"}
+    kernels = config.probed_kernels or sorted({kernel for kernel, _ in wanted})
+    vcpus = config.probed_vcpus or sorted({count for _, count in wanted})
+    if config.probed_kernels or config.probed_vcpus:
+        wanted |= set(itertools.product(kernels, vcpus))
+    schedulers = [s for s in config.axes["scheduler"] if catalog.schedulers[s].is_sched_ext]
+    return [(kernel, name, count) for kernel, count in sorted(wanted) for name in schedulers]
 
 
 def resolve_machines(names: list[str], catalog: Catalog, host: Host) -> tuple[list[str], list[str]]:
@@ -173,5 +192,20 @@ def why_not(cell: Cell, catalog: Catalog, host: Host) -> Excluded | None:
             Outcome.UNSUPPORTED,
             f"accelerator {machine.accelerator} did not boot a guest on this host "
             "(see resources/probe/accelerator.json)",
+        )
+    if machine.boot == "snapshot" and isolation.kind == "isolcpus":
+        return Excluded(
+            cell,
+            Outcome.UNSUPPORTED,
+            f"isolation {isolation.name} is an argument of the kernel's, and machine {machine.name} goes "
+            "on from a guest that has booted without it; take a machine with boot: cold",
+        )
+    found = host.compatibility.get((machine.kernel, scheduler.name, machine.vcpus))
+    if found is not None and found.refused:
+        return Excluded(
+            cell,
+            Outcome.UNSUPPORTED,
+            f"{scheduler.name} does not attach to {found.release} with {found.vcpus} CPUs, as probed: "
+            f"{found.reason}",
         )
     return None

@@ -16,7 +16,8 @@ AXES = ("scheduler", "workload", "tracer", "isolation", "machine")
 class Scheduler:
     """A scheduler: the kernel's own (`kernel`), one of its tree's tools, or one from a crate.
 
-    `ops` is a regular expression that the whole of /sys/kernel/sched_ext/root/ops must match.
+    `ops` is a regular expression that the whole of /sys/kernel/sched_ext/root/ops must match. `files` lie
+    in the guest's {in} folder, where `args` may name them.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Scheduler:
     binary: str = ""
     ops: str = ""
     args: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
     min_vcpus: int = 1
     even_vcpus: bool = False
     crate_version: str = ""
@@ -48,12 +50,16 @@ class Workload:
 
 @dataclass(frozen=True)
 class Tracer:
-    """A tracer: `module` names the folder under scxval.tracers, or "" for no tracer."""
+    """A tracer: `module` names the folder under scxval.tracers, or "" for no tracer.
+
+    `raw_mib` is what a cell's raw files take on disk at most, for the check before a sweep.
+    """
 
     name: str
     module: str
     about: str
     options: dict[str, int | str | bool] = field(default_factory=dict)
+    raw_mib: int = 16
 
 
 @dataclass(frozen=True)
@@ -79,10 +85,10 @@ class Kernel:
 @dataclass(frozen=True)
 class Machine:
     """A virtual machine. `kernel` names an entry of kernels.yaml; `cmdline` is added to that kernel's
-    command line. `llcs` last-level caches with equally many cores, `threads` hardware threads a core.
-    With the launcher icount an instruction takes 2**icount_shift ns. The launcher host is no virtual
-    machine: accelerator none, no cmdline, and 0 vcpus until it is known where the cell runs; `kernel` is
-    the one that the tree's schedulers are built for.
+    command line. `boot: snapshot` goes on from the saved state of a booted guest. `llcs` last-level caches
+    with equally many cores, `threads` hardware threads a core. With the launcher icount an instruction takes
+    2**icount_shift ns. The launcher host is no virtual machine: accelerator none, no cmdline, and 0 vcpus
+    until it is known where the cell runs; `kernel` is the one that the tree's schedulers are built for.
     """
 
     name: str
@@ -92,6 +98,7 @@ class Machine:
     vcpus: int
     memory_mib: int
     launcher: Literal["qemu", "icount", "host"] = "qemu"
+    boot: Literal["cold", "snapshot"] = "cold"
     cmdline: str = ""
     llcs: int = 1
     threads: int = 1

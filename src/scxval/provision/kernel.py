@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The guest's kernel and its initramfs, and the kernel's source for its own sched_ext schedulers.
 
-Debian splits the kernel: linux-binary-<v> has vmlinuz, linux-modules-<v> the modules. virtio_pci is
-built in (7.2); the disk, loop, the image's file system, overlay and 9p are modules, which the initramfs
-loads in order of their dependencies.
+Debian splits the kernel: linux-binary-<v> has vmlinuz, linux-modules-<v> the modules, linux-base-<v> the
+configuration. virtio_pci is built in (7.2); the disk, loop, the image's file system, overlay and 9p are
+modules, which the initramfs loads in order of their dependencies.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ mount -t erofs -o ro$loop $image /image || exec sleep 1
 mount -t tmpfs tmpfs /memory
 mkdir -p /memory/upper /memory/work
 mount -t overlay -o lowerdir=/image,upperdir=/memory/upper,workdir=/memory/work overlay /root
-mkdir -p /root/job/in /root/job/out
+mkdir -p /root/job/in /root/job/out /root/boot
+# libbpf reads it for a scheduler that asks for CONFIG_HZ or the like, and refuses to load one without it.
+cp /config-* /root/boot/
 if [ -e /job/in ]; then
   cp -a /job/in/. /root/job/in
 else
@@ -56,7 +58,7 @@ DOWNLOAD = (
     r"| grep -E '^linux-binary-{pattern}(\.[0-9]+)*\+deb[0-9]+-amd64$' | sort -V | tail -n 1); "
     'test -n "$binary" || {{ echo "no kernel {version} in this suite" >&2; exit 1; }}; '
     'apt-get download "$binary" "linux-modules-${{binary#linux-binary-}}" '
-    "linux-source-{series} busybox-static"
+    '"linux-base-${{binary#linux-binary-}}" linux-source-{series} busybox-static'
 )
 
 
@@ -133,6 +135,7 @@ def make_initramfs(root: Path, release: str, output: Path) -> None:
         (tree / "modules" / Path(path).stem).write_bytes(data)
     names = "\n".join(Path(path).stem for path in order)
     (tree / "modules.order").write_text(names + "\n", encoding="utf-8")
+    shutil.copy(root / "usr/lib/modules" / release / "config", tree / f"config-{release}")
     (tree / "init").write_text(INIT, encoding="utf-8")
     (tree / "init").chmod(0o755)
     members = sorted(tree.rglob("*"))
@@ -152,10 +155,6 @@ def make_initramfs(root: Path, release: str, output: Path) -> None:
 
 def module_order(root: Path, release: str) -> list[str]:
     """Paths of MODULES and what they need, dependencies first, by depmod on the unpacked package."""
-    folder = root / "usr/lib/modules" / release
-    # The package has no modules.builtin, and depmod wants one.
-    (folder / "modules.builtin").touch()
-    (folder / "modules.order").touch()
     done = subprocess.run(
         ["depmod", "-n", "-b", str(root / "usr"), release],
         capture_output=True,

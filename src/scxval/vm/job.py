@@ -46,10 +46,13 @@ class CellSpec:
     lost_events_allowed: int
 
     def to_json(self) -> str:
-        """One line, the same for the same spec; the workload's file goes by name, its content is an input."""
+        """One line, the same for the same spec; files go by name, their content is an input."""
         record = asdict(self)
         file = self.workload.file
         record["workload"]["file"] = file.name if file else None
+        record["scheduler"] = scheduler_record(self.scheduler)
+        # An estimate decides nothing of a run.
+        del record["tracer"]["raw_mib"]
         return json.dumps(record, sort_keys=True)
 
 
@@ -68,16 +71,32 @@ def cell_spec(cell: Cell, config: Config) -> CellSpec:
     )
 
 
+def machine_from(record: dict[str, Any]) -> Machine:
+    """A machine's entry from JSON."""
+    return Machine(**record)
+
+
+def scheduler_record(scheduler: Scheduler) -> dict[str, Any]:
+    """A scheduler's entry for JSON; its files go by name."""
+    return {**asdict(scheduler), "files": [file.name for file in scheduler.files]}
+
+
+def scheduler_from(record: dict[str, Any]) -> Scheduler:
+    """Read `scheduler_record` back; where its files lie is told to `build_job`."""
+    return Scheduler(**_tuples({**record, "files": ()}))
+
+
+def _tuples(record: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+
+
 def spec_from_json(text: str, workload_file: Path | None) -> CellSpec:
     """Read a spec back; `workload_file` is where the workload's file lies here."""
     data = json.loads(text)
-    for key in ("scheduler", "workload"):
-        tuples = {k: tuple(v) for k, v in data[key].items() if isinstance(v, list)}
-        data[key] = {**data[key], **tuples}
     return CellSpec(
         cell=Cell(**data["cell"]),
-        scheduler=Scheduler(**data["scheduler"]),
-        workload=Workload(**{**data["workload"], "file": workload_file}),
+        scheduler=scheduler_from(data["scheduler"]),
+        workload=Workload(**_tuples({**data["workload"], "file": workload_file})),
         tracer=Tracer(**data["tracer"]),
         isolation=Isolation(**data["isolation"]),
         machine=Machine(**data["machine"]),
@@ -86,17 +105,23 @@ def spec_from_json(text: str, workload_file: Path | None) -> CellSpec:
     )
 
 
-def build_job(spec: CellSpec, functions: frozenset[str], scheduler_binary: Path | None) -> JobFiles:
+def build_job(
+    spec: CellSpec,
+    functions: frozenset[str],
+    scheduler_binary: Path | None,
+    scheduler_files: tuple[Path, ...] = (),
+) -> JobFiles:
     """The job of a cell.
 
     `functions` are the guest kernel's function names, from its own BTF; a tracer picks its probes by
-    them. `scheduler_binary` is None for the kernel's own scheduler.
+    them. `scheduler_binary` is None for the kernel's own scheduler; `scheduler_files` are what it reads.
     """
     tracer = tracer_command(spec.tracer, functions)
     texts: dict[str, str] = dict(tracer.files) if tracer else {}
     copies: dict[str, Path] = {}
     if scheduler_binary is not None:
         copies[spec.scheduler.binary] = scheduler_binary
+    copies |= {file.name: file for file in scheduler_files}
     if spec.workload.file is not None:
         copies["workload.json"] = spec.workload.file
     job = {

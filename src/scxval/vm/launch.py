@@ -21,6 +21,7 @@ from typing import Protocol
 
 from scxval.catalog.model import Machine
 from scxval.errors import HarnessError
+from scxval.vm.space import require_floor
 
 POLL_S = 0.02
 # How a mark of the agent begins (scxval.agent.clocks).
@@ -30,11 +31,17 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Guest:
-    """The files that a guest is booted from."""
+    """The files that a guest is booted from; `state` is of a booted one (scxval.vm.snapshot)."""
 
     kernel: Path
     initramfs: Path
     image: Path
+    state: Path | None = None
+
+    def absolute(self) -> Guest:
+        """The same with absolute paths."""
+        state = self.state.resolve() if self.state else None
+        return Guest(self.kernel.resolve(), self.initramfs.resolve(), self.image.resolve(), state)
 
 
 @dataclass(frozen=True)
@@ -83,8 +90,8 @@ def launch(
 ) -> VmExit:
     """Run a machine to its end, or kill it: at `boot_s` without a first line, at `total_s` anyway.
 
-    Raises HarnessError when it cannot be started, or when the process `parent` has ended: a killed
-    Snakemake leaves its jobs running, and nobody would read the result.
+    Raises HarnessError when it cannot be started, when the disk fills up, or when the process `parent`
+    has ended: a killed Snakemake leaves its jobs running, and nobody would read the result.
     """
     argv = launcher.argv(spec)
     begin = time.monotonic()
@@ -98,7 +105,7 @@ def launch(
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         except FileNotFoundError as error:
             raise HarnessError(f"{argv[0]} not found: run `scxval doctor`") from error
@@ -112,11 +119,14 @@ def launch(
                     break
                 if parent_ended():
                     raise HarnessError("the process that asked for this run is gone")
+                require_floor(spec.out)
                 time.sleep(POLL_S)
         finally:
             if vm.poll() is None:
                 vm.kill()
             vm.wait()
+    # What was written since the last look.
+    require_floor(spec.out)
     return VmExit(
         exit_code=None if timed_out else vm.returncode,
         timed_out=timed_out,
@@ -135,7 +145,8 @@ def job_began(out: Path) -> bool:
         return False
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """In a new process: be killed when the one that started it ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -6,7 +6,9 @@ No network, no udev, no shared state between machines.
 
 from __future__ import annotations
 
+import os
 import subprocess
+import time
 from pathlib import Path
 
 from scxval.catalog.model import Machine
@@ -26,10 +28,11 @@ def argv(spec: VmSpec) -> list[str]:
         *hardware(spec),
         *("-accel", accel),
         *("-cpu", cpu),
-        *("-append", kernel_cmdline(spec.cmdline)),
+        *("-append", kernel_cmdline(_cmdline(spec))),
         *("-drive", f"file={spec.guest.image},if=virtio,format=raw,readonly=on,cache=unsafe"),
         *share(spec.inputs, "job_in", readonly=True),
         *share(spec.out, "job_out", readonly=False),
+        *_boot(spec),
     ]
 
 
@@ -58,6 +61,35 @@ def topology(machine: Machine) -> str:
     """
     cores = machine.vcpus // (machine.llcs * machine.threads)
     return f"{machine.vcpus},sockets={machine.llcs},dies=1,cores={cores},threads={machine.threads}"
+
+
+def _boot(spec: VmSpec) -> list[str]:
+    """A machine that is or was saved has a second serial line, on which the guest waits to be let go."""
+    if spec.machine.boot == "cold":
+        return []
+    if spec.guest.state is None:
+        return ["-serial", "null"]
+    line = f"file,id=release,path=/dev/null,input-path={_release_file(spec)}"
+    return [
+        *("-chardev", line),
+        *("-serial", "chardev:release"),
+        *("-incoming", f"file:{spec.guest.state}"),
+    ]
+
+
+def release(spec: VmSpec) -> None:
+    """Write what lets a restored guest go: the time, and a seed of its own (scxval.agent.held)."""
+    _release_file(spec).write_text(
+        f"\n\n\n\ngo {time.time_ns()} {os.urandom(32).hex()}\n", encoding="ascii"
+    )
+
+
+def _release_file(spec: VmSpec) -> Path:
+    return spec.inputs.parent / "release"
+
+
+def _cmdline(spec: VmSpec) -> str:
+    return spec.cmdline if spec.machine.boot == "cold" else f"scxval.hold {spec.cmdline}"
 
 
 def share(folder: Path, tag: str, readonly: bool) -> list[str]:

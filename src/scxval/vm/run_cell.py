@@ -35,9 +35,12 @@ from scxval.vm.job import (
     write_job,
 )
 from scxval.vm.launch import MARK, Guest, Launcher, VmExit, VmSpec, launch
+from scxval.vm.leftovers import keep_plain_files
 from scxval.vm.provenance import git_state, host_facts
-from scxval.vm.verdict import Verdict, judge, tail
+from scxval.vm.space import FLOOR_MIB, Space, memory_of, require
+from scxval.vm.verdict import Verdict, judge, tail, with_cause, with_memory
 
+AGENT = Path(__file__).resolve().parents[1] / "agent"
 LAUNCHERS: dict[str, Launcher] = {"qemu": qemu, "icount": icount, "host": this_machine}
 # What a launcher makes of the job's folder before the machine is started.
 PREPARE: dict[str, Callable[[VmSpec], VmSpec]] = {
@@ -72,29 +75,44 @@ def run_job(
     A guest that hangs before the job's first line has measured nothing: it is launched once more, and
     the first console is kept as console.boot1.log.
     """
-    agent = Path(__file__).resolve().parents[1] / "agent"
     raw.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".job-", dir=raw.parent) as work:
         inputs = Path(work) / "in"
-        write_job(job, agent, inputs)
-        files = Guest(guest.kernel.resolve(), guest.initramfs.resolve(), guest.image.resolve())
-        spec = VmSpec(machine, files, inputs.resolve(), raw.resolve(), cmdline)
+        write_job(job, AGENT, inputs)
+        spec = VmSpec(machine, guest.absolute(), inputs.resolve(), raw.resolve(), cmdline)
         launcher = LAUNCHERS[machine.launcher]
         if machine.launcher in PREPARE:
             spec = PREPARE[machine.launcher](spec)
         boots = 1
         try:
-            vm = launch(launcher, spec, *limits, parent)
+            vm = _launch_safely(launcher, spec, limits, parent)
             if vm.timed_out and vm.boot_s is None and machine.launcher != "host":
                 boots = 2
                 (raw / "console.log").rename(raw / "console.boot1.log")
-                vm = launch(launcher, spec, *limits, parent)
+                vm = _launch_safely(launcher, spec, limits, parent)
         finally:
             if machine.launcher == "host":
                 this_machine.clean_up(spec)
         for name in ("job.json", *job.texts):
             shutil.copy(inputs / name, raw / name)
     return Run(vm, boots, launcher.argv(spec), _read_agent(raw), _read_marks(raw))
+
+
+def _launch_safely(
+    launcher: Launcher, spec: VmSpec, limits: tuple[int, int], parent: int | None
+) -> VmExit:
+    """Launch with the output folder closed to other users of this host, and clean it afterwards."""
+    spec.out.chmod(0o700)
+    if spec.guest.state is not None:
+        qemu.release(spec)
+    try:
+        return launch(launcher, spec, *limits, parent)
+    finally:
+        removed = keep_plain_files(spec.out)
+        if removed:
+            with (spec.out / "vm.log").open("a", encoding="utf-8") as log:
+                log.writelines(f"{line}\n" for line in removed)
+        spec.out.chmod(0o755)
 
 
 def _read_agent(raw: Path) -> dict[str, Any] | None:
@@ -127,15 +145,19 @@ def run_cell(
     spec: CellSpec,
     guest: Guest,
     functions: Path | None,
-    scheduler: Path | None,
+    scheduler: tuple[Path, ...],
     out: Path,
     parent: int | None = None,
 ) -> Verdict:
     """Run a cell and leave status.json, provenance.json and raw/ in `out`.
 
     `functions` is the list of the guest kernel's functions (None for the host), `scheduler` the
-    scheduler's binary. Raises HarnessError when nothing can be said about the cell.
+    scheduler's binary and the files that it reads, () for the kernel's own.
+    Raises HarnessError when nothing can be said about the cell, and then leaves no status.json.
     """
+    # A record of an earlier run must not pass for this one's.
+    (out / "status.json").unlink(missing_ok=True)
+    require(Space(spec.tracer.raw_mib + FLOOR_MIB, memory_of(spec.machine)), out)
     if spec.machine.launcher == "host":
         spec = replace(spec, machine=this_machine.here(spec.machine))
         names = this_machine.functions()
@@ -143,7 +165,7 @@ def run_cell(
         names = frozenset(functions.read_text(encoding="utf-8").split())
     else:
         raise HarnessError(f"no list of functions of kernel {spec.machine.kernel}")
-    job = build_job(spec, names, scheduler)
+    job = build_job(spec, names, scheduler[0] if scheduler else None, scheduler[1:])
     limits = (spec.limits.boot_s, spec.limits.total_s)
     raw = out / "raw"
     shutil.rmtree(raw, ignore_errors=True)
@@ -166,7 +188,10 @@ def judge_run(run: Run, raw: Path, lost_events_allowed: int, limits: tuple[int, 
     """The verdict on a finished run."""
     labels = [str(mark["mark"]) for mark in run.marks]
     console = _text(raw / "console.log")
-    return judge(run.vm, run.agent, console, labels, lost_events_allowed, limits)
+    verdict = judge(run.vm, run.agent, console, labels, lost_events_allowed, limits)
+    dmesg = _text(raw / "dmesg.log")
+    verdict = with_cause(verdict, _text(raw / "scheduler.log"), dmesg)
+    return with_memory(verdict, f"{dmesg}\n{console}")
 
 
 def provenance(spec: CellSpec, job: JobFiles, run: Run) -> dict[str, Any]:
@@ -249,16 +274,17 @@ def phases_s(marks: list[dict[str, Any]]) -> dict[str, float]:
     return {a["mark"]: round((b["mono_ns"] - a["mono_ns"]) / 1e9, 3) for a, b in pairs}
 
 
-def digests(guest: Guest, spec: CellSpec, scheduler: Path | None) -> dict[str, str | None]:
+def digests(guest: Guest, spec: CellSpec, scheduler: tuple[Path, ...]) -> dict[str, str | None]:
     """sha256 of everything that the run was made from."""
-    agent = Path(__file__).resolve().parents[1] / "agent"
     booted = guest != this_machine.NO_GUEST
     return {
         "kernel": sha256(guest.kernel) if booted else None,
         "initramfs": sha256(guest.initramfs) if booted else None,
         "image": sha256(guest.image) if booted else None,
-        "agent": tree_sha256(agent_files(agent)),
-        "scheduler": sha256(scheduler) if scheduler else None,
+        "agent": tree_sha256(agent_files(AGENT)),
+        "state": sha256(guest.state) if guest.state else None,
+        "scheduler": sha256(scheduler[0]) if scheduler else None,
+        "scheduler_files": tree_sha256(list(scheduler[1:])) if scheduler[1:] else None,
         "workload": sha256(spec.workload.file) if spec.workload.file else None,
     }
 
@@ -271,9 +297,10 @@ def _text(path: Path) -> str:
 
 
 def guest_arguments(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
-    """Add --kernel, --initramfs and --image; with `nargs` "?" a rule may leave them empty."""
+    """Add --kernel, --initramfs, --image and --state; with `nargs` "?" a rule may leave them empty."""
     for name in ("kernel", "initramfs", "image"):
         parser.add_argument(f"--{name}", type=Path, required=True, nargs=nargs)
+    parser.add_argument("--state", type=Path, nargs="?", help="the state of a booted guest")
 
 
 def main() -> int:
@@ -282,16 +309,21 @@ def main() -> int:
     parser.add_argument("--spec", required=True, help="the cell's spec as JSON")
     guest_arguments(parser, nargs="?")
     parser.add_argument("--functions", type=Path, nargs="?", help="the kernel's function names")
-    parser.add_argument("--scheduler", type=Path, nargs="?", help="the scheduler's binary")
+    parser.add_argument(
+        "--scheduler", type=Path, nargs="*", default=[], help="the scheduler's binary, its files"
+    )
     parser.add_argument("--workload", type=Path, nargs="?", help="the workload's file")
     parser.add_argument("--output", type=Path, required=True, help="the cell's folder")
     parser.add_argument("--parent", type=int, help="die with this process (a rule's $PPID)")
     args = parser.parse_args()
     spec = spec_from_json(args.spec, args.workload)
-    guest = Guest(args.kernel, args.initramfs, args.image) if args.kernel else this_machine.NO_GUEST
+    guest = this_machine.NO_GUEST
+    if args.kernel:
+        guest = Guest(args.kernel, args.initramfs, args.image, args.state)
     try:
-        verdict = run_cell(spec, guest, args.functions, args.scheduler, args.output, args.parent)
-    except (HarnessError, ScxvalError) as error:
+        scheduler = tuple(args.scheduler)
+        verdict = run_cell(spec, guest, args.functions, scheduler, args.output, args.parent)
+    except (HarnessError, ScxvalError, OSError) as error:
         print(f"{spec.cell.path}: {error}", file=sys.stderr)
         return 1
     print(f"{spec.cell.path}: {verdict.outcome} {verdict.reason}")

@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from scxval.catalog.outcomes import Outcome
 from scxval.vm.launch import VmExit
+from scxval.vm.rejection import explain
 
 TAIL_LINES = 20
 PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
+# mm/oom_kill.c; an error to the kernel, so the serial console has it too.
+OOM_KILL = re.compile(r"Out of memory: Killed process \d+ \(([^)]*)\)")
+OOM_PANIC = "System is deadlocked on memory"
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -70,6 +74,30 @@ def judge(
         )
         return Verdict(Outcome.TRACER_LOST_EVENTS, reason, "tracer.log")
     return Verdict(outcome, agent["reason"], agent["log"])
+
+
+def with_cause(verdict: Verdict, scheduler_log: str, dmesg: str) -> Verdict:
+    """Add why a scheduler did not start to the verdict that it did not; others are left alone."""
+    if verdict.outcome is not Outcome.SCHEDULER_REJECTED or verdict.log != "scheduler.log":
+        return verdict
+    why = explain(scheduler_log, dmesg).reason or "its log and dmesg.log are silent"
+    return replace(verdict, reason=f"{verdict.reason}: {why}")
+
+
+def with_memory(verdict: Verdict, kernel_log: str) -> Verdict:
+    """Say so when the guest ran out of memory: then that is why whatever ended did end.
+
+    `kernel_log` is dmesg and the serial console. A run that looks ok though the kernel killed one of its
+    processes is the workload's failure.
+    """
+    killed = list(dict.fromkeys(OOM_KILL.findall(kernel_log)))
+    if not killed and OOM_PANIC not in kernel_log:
+        return verdict
+    what = f" and the kernel killed {', '.join(killed)}" if killed else ""
+    why = f"the guest ran out of memory{what}: its machine needs more memory_mib"
+    if verdict.outcome is Outcome.OK:
+        return Verdict(Outcome.WORKLOAD_FAILED, why, "dmesg.log")
+    return replace(verdict, reason=f"{verdict.reason}; {why}")
 
 
 def tail(path: Path) -> list[str]:
