@@ -130,3 +130,16 @@ def test_doctor_names_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
         "note    x: y",
         "        -> z",
     ]
+
+
+def test_workloads_lists_questions_and_what_the_simulator_takes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["workloads"]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    at = lines.index("producer_consumer  rt-app  simulator: yes")
+    assert lines[at + 1].startswith("    how soon does a consumer run")
+    at = lines.index("periodic_mix  rt-app  simulator: no")
+    assert lines[at + 2].startswith("    not for the simulator: timer: a plain sleep")
+    assert err == "19 workloads, 9 for the simulator too\n"

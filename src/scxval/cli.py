@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The `scxval` command: doctor, cells, show, convert, report.
+"""The `scxval` command: doctor, cells, workloads, show, convert, report.
 
 Exit status: 0 fine, 1 something is missing or disagrees, 2 a mistake in what was asked for.
 """
@@ -53,6 +53,15 @@ def _parser() -> argparse.ArgumentParser:
         "--config", nargs="+", default=[], metavar="KEY=VALUE", help="as Snakemake's"
     )
     cells.set_defaults(command=cells_command)
+
+    workloads = commands.add_parser(
+        "workloads", help="the catalogue's workloads, their questions, what the simulator can take"
+    )
+    workloads.add_argument("--configfile", type=Path, nargs="+", default=[], metavar="FILE")
+    workloads.add_argument(
+        "--config", nargs="+", default=[], metavar="KEY=VALUE", help="as Snakemake's"
+    )
+    workloads.set_defaults(command=workloads_command)
 
     show = commands.add_parser("show", help="how a cell ended, and where its files are")
     show.add_argument(
@@ -121,6 +130,23 @@ def space_line(cells: list[Cell], config: Config) -> str:
         f"about {need.disk_mib} MiB of disk ({have.disk_mib} MiB free) and {need.memory_mib} MiB of "
         f"memory ({have.memory_mib} MiB available) for all of them, one machine at a time"
     )
+
+
+def workloads_command(args: argparse.Namespace) -> int:
+    """List the workloads of the catalogue."""
+    from scxval.catalog.workload import simulator_refusal
+
+    workloads = config_from(args.configfile, args.config).catalog.workloads
+    taken = 0
+    for workload in workloads.values():
+        refusal = simulator_refusal(workload)
+        taken += not refusal
+        print(f"{workload.name}  {workload.kind}  simulator: {'no' if refusal else 'yes'}")
+        print(f"    {workload.about}")
+        for reason in refusal:
+            print(f"    not for the simulator: {reason}")
+    print(f"{len(workloads)} workloads, {taken} for the simulator too", file=sys.stderr)
+    return 0
 
 
 def show_command(args: argparse.Namespace) -> int:

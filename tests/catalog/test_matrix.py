@@ -54,6 +54,25 @@ def test_an_accelerator_that_did_not_boot_is_unsupported() -> None:
     assert "did not boot" in result.excluded[0].reason
 
 
+def test_a_cpu_that_the_workload_does_not_have_is_infeasible(tmp_path: Path) -> None:
+    data = json.loads((ROOT / "config/workloads/affinity.json").read_text())
+    data["tasks"]["pinned1"]["cpus"] = [3]
+    (tmp_path / "w.json").write_text(json.dumps(data))
+    (tmp_path / "workloads.yaml").write_text('bound: {kind: rt-app, about: "x?", file: w.json}\n')
+    result = planned(
+        catalog=["config/catalog", str(tmp_path)],
+        workload="bound",
+        isolation=["none", "taskset"],
+        tracer="none",
+        reps=1,
+    )
+    assert {cell.isolation for cell in result.cells} == {"none"}
+    assert {(e.cell.isolation, e.outcome) for e in result.excluded} == {
+        ("taskset", Outcome.INFEASIBLE)
+    }
+    assert "binds a task to CPU 3; with isolation taskset" in result.excluded[0].reason
+
+
 def test_no_cpu_left_for_the_workload_is_infeasible() -> None:
     result = planned(
         machine="tcg1",
@@ -100,6 +119,7 @@ def test_too_little_memory_is_infeasible() -> None:
     assert {e.outcome for e in result.excluded} == {Outcome.INFEASIBLE}
 
 
+# Each example reads the catalogue: on a busy machine that may take longer than Hypothesis waits.
 @settings(deadline=None)
 @given(
     axes=st.fixed_dictionaries(

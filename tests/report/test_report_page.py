@@ -11,10 +11,15 @@ import shutil
 from itertools import pairwise
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from report_tree import IMG, SCRIPT, Page, Tree, two_cpus
 
+from scxval.catalog.model import Result
 from scxval.errors import ScxvalError
+from scxval.events.metrics import METRIC_SCHEMA, write_metrics
+from scxval.events.metrics.outputs import workload_outputs
 from scxval.report import build_report
 
 CELL = "fair/mix/bpftrace/taskset/tcg4/rep0"
@@ -308,6 +313,21 @@ def test_untraced_condition_says_that_nothing_was_measured(tree: Tree) -> None:
     said = "Not measured: no tracer ran, so there are no events (1 ok)."
     assert said in [e.text for e in page.all("p")]
     assert page.all("div", role="img") == []
+
+
+def test_untraced_condition_shows_what_the_workload_says_of_itself(tree: Tree) -> None:
+    for scheduler, seconds in (("fair", 1.5), ("scx_simple", 2.5)):
+        folder = tree.run(f"{scheduler}/mix/none/taskset/tcg4/rep0")
+        tree.events(folder, two_cpus(0).slice(0, 0))
+        (folder / "raw/workload.log").write_text(f"Time: {seconds}\n")
+        said = workload_outputs(folder / "raw", None, Result("time", r"Time: ([\d.]+)", "s")).table
+        path = folder / "metrics.parquet"
+        write_metrics(pa.concat_tables([pq.read_table(path, schema=METRIC_SCHEMA), said]), path)
+    # Of what no tracer measured there is no row.
+    heading, row = cell_texts(tree.build(), "Median (minimum")
+    assert heading[-2:] == ["fair", "scx_simple"]
+    shown = ["1.50 (1.50\u20131.50; 1)", "2.50 (2.50\u20132.50; 1)"]
+    assert row == ["workload", "", "result_time", "value", "s", *shown]
 
 
 def test_same_inputs_give_same_bytes_wherever_they_lie(full: Tree, tmp_path: Path) -> None:

@@ -229,6 +229,12 @@ def workload_file(wildcards):
     return os.path.relpath(file) if file else []
 
 
+def workload_result(wildcards):
+    """The workload's result entry as JSON; null without one."""
+    result = CATALOG.workloads[wildcards.workload].result
+    return json.dumps(result and asdict(result))
+
+
 def tracer_code(wildcards):
     """How the tracer is run; its converter is not part of a run."""
     folder = CATALOG.tracers[wildcards.tracer].module

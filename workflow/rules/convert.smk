@@ -27,9 +27,10 @@ rule convert:
 
 
 rule measure:
-    """Metrics of one cell, from its event table."""
+    """Metrics of one cell, from its event table and from what its workload says of itself."""
     input:
         status=f"{RUN_DIR}/status.json",
+        raw=f"{RUN_DIR}/raw",
         events=f"{RUN_DIR}/events.parquet",
         capability=f"{RUN_DIR}/capability.json",
         workload=workload_file,
@@ -38,8 +39,9 @@ rule measure:
     log:
         f"logs/measure/{RUN_LOG}",
     params:
-        code=code("events/**/*.py"),
+        code=code("events/**/*.py", "catalog/rtapp.py"),
         cpus=machine_cpus,
+        result=workload_result,
     shell:
         """
         python -m scxval.events.metrics \
@@ -48,6 +50,8 @@ rule measure:
             --status {input.status:q} \
             --workload {input.workload:q} \
             --cpus {params.cpus:q} \
+            --raw {input.raw:q} \
+            --result {params.result:q} \
             --output {output.metrics:q} \
             >{log:q} 2>&1
         """

@@ -52,7 +52,7 @@ rule kernel_functions:
 
 
 rule guest_image:
-    """Guest root file system with rt-app and the tracers."""
+    """Guest root file system with the programs of workloads and tracers."""
     input:
         packages="envs/guest.packages",
     output:
@@ -67,7 +67,7 @@ rule guest_image:
         settings=PROVISION,
         meant="envs/guest.lock",
     message:
-        "Guest root file system with rt-app and the tracers: usually 40 s"
+        "Guest root file system with the programs of workloads and tracers: usually 70 s"
     shell:
         """
         python -m scxval.provision.image guest \

@@ -17,18 +17,13 @@ NAME = "scxval-tracer"
 
 
 class Partition:
-    """The tracer's group; make it, put the tracer in by `procs`, ask whether it holds, remove it."""
+    """The tracer's group; make it, put the tracer into `folder`, ask whether it holds, remove it."""
 
     def __init__(self, cpus: Sequence[int], root: Path) -> None:
         self.cpus = list(cpus)
         self.root = root
         self.folder = root / NAME
         self.was_off = False
-
-    @property
-    def procs(self) -> Path:
-        """The file that takes a process into the group."""
-        return self.folder / "cgroup.procs"
 
     def make(self) -> str:
         """Make the partition; "" when the kernel accepted it, else what it says."""

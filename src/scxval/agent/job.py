@@ -49,7 +49,8 @@ class Job:
         self.marks = Marks(out / "agent.jsonl")
         self.scheduler: Child | None = None
         self.tracer: Child | None = None
-        self.workload: Child | None = None
+        # One process, or one for each of its cgroups.
+        self.workload: list[Child] = []
         self.enabled: ScxState | None = None
         self.partition: Any = None
         self.result: dict[str, Any] = {
@@ -89,11 +90,12 @@ class Job:
         argv: list[str],
         log: str,
         env: dict[str, str] | None = None,
-        **place: Any,
+        cpus: list[int] | None = None,
+        cgroup: Path | None = None,
     ) -> Child:
         """Start a child; a command that cannot be executed stops the job with `outcome`."""
         try:
-            return Child(argv, self.out / log, env, **place)
+            return Child(argv, self.out / log, env, cpus, cgroup)
         except OSError as error:
             # Anything else (the log cannot be made) is a fault of the harness.
             if error.errno not in CANNOT_EXECUTE:
@@ -161,7 +163,7 @@ class Job:
         """How a child of the job is bound: by its group, by affinity, or not at all."""
         if self.partition is None:
             return {"cpus": self.spec["isolation"][f"{who}_cpus"]}
-        return {"group": self.partition.procs} if who == "tracer" else {}
+        return {"cgroup": self.partition.folder} if who == "tracer" else {}
 
     def check_place(self, who: str, child: Child) -> None:
         """Record the CPUs that a child may really use; the partition must keep to its side of them."""
@@ -328,30 +330,58 @@ class Job:
 
     def run_workload(self) -> None:
         """Run the workload between two marks: the window of everything measured."""
-        spec = self.spec["workload"]
-        argv = [self.path(arg) for arg in spec["argv"]]
         # rt-app does not make its log folder.
-        (self.raw / "workload").mkdir(exist_ok=True)
+        logs = self.raw / "workload"
+        logs.mkdir(exist_ok=True)
+        commands = self.workload_commands()
         limit_s = self.spec["limits"]["workload_s"]
         start_ns = self.marks.take("work-start")
-        self.workload = child = self.start(
-            "workload_failed", argv, "workload.log", **self.place("workload")
-        )
-        self.check_place("workload", child)
-        code = child.wait(limit_s)
+        end_s = time.monotonic() + limit_s
+        for argv, cgroup in commands:
+            place = self.place("workload") | ({"cgroup": cgroup} if cgroup else {})
+            child = self.start("workload_failed", argv, "workload.log", **place)
+            self.workload.append(child)
+            self.check_place("workload", child)
+        codes = [child.wait(max(0.0, end_s - time.monotonic())) for child in self.workload]
         self.result["window_ns"] = [start_ns, self.marks.take("work-end")]
-        if code is None:
-            child.stop(signal.SIGKILL, self.spec["limits"]["stop_s"])
+        for _, cgroup in commands:
+            if cgroup is not None:
+                from scxval.agent.cgroups import save_cpu_stat
+
+                save_cpu_stat(cgroup, logs)
+        if None in codes:
+            for child in self.workload:
+                child.stop(signal.SIGKILL, self.spec["limits"]["stop_s"])
             raise Stop("timeout", f"the workload had not ended after {limit_s} s", "workload.log")
-        if code != 0:
-            raise Stop("workload_failed", f"{argv[0]} ended with exit code {code}", "workload.log")
+        for child in self.workload:
+            if child.exit_code != 0:
+                reason = f"{child.argv[0]} ended with exit code {child.exit_code}"
+                raise Stop("workload_failed", reason, "workload.log")
+
+    def workload_commands(self) -> list[tuple[list[str], Path | None]]:
+        """The workload's command, or those of its cgroups, which are made here, each with its own."""
+        spec = self.spec["workload"]
+        if "cgroups" not in spec:
+            return [([self.path(arg) for arg in spec["argv"]], None)]
+        # Loaded only here: every import costs an emulated guest time.
+        from scxval.agent.cgroups import make_cgroup
+
+        commands: list[tuple[list[str], Path | None]] = []
+        for group in spec["cgroups"]:
+            try:
+                folder = make_cgroup(group["name"], group["settings"])
+            except OSError as error:
+                reason = f"cgroup {group['name']}: {error.filename}: {error.strerror}"
+                raise Stop("workload_failed", reason, "agent.log") from error
+            commands.append(([self.path(arg) for arg in group["argv"]], folder))
+        return commands
 
     # -- the way back
 
     def wind_down(self) -> None:
         """Stop tracer and scheduler, save what the kernel says, copy everything out."""
-        if self.workload is not None:
-            self.workload.stop(signal.SIGKILL, self.spec["limits"]["stop_s"])
+        for child in self.workload:
+            child.stop(signal.SIGKILL, self.spec["limits"]["stop_s"])
         for step in (self.stop_tracer, self.check_scheduler_if_worked, self.end_isolation):
             try:
                 step()
@@ -368,13 +398,11 @@ class Job:
         dmesg = subprocess.run(["dmesg"], capture_output=True, check=False)
         (self.out / "dmesg.log").write_bytes(dmesg.stdout)
         copy_tree(self.raw, self.out)
+        codes = [child.exit_code for child in self.workload]
         self.result["exit_codes"] = {
-            name: child.exit_code if child else None
-            for name, child in (
-                ("workload", self.workload),
-                ("scheduler", self.scheduler),
-                ("tracer", self.tracer),
-            )
+            "workload": next((code for code in codes if code != 0), 0) if codes else None,
+            "scheduler": self.scheduler.exit_code if self.scheduler else None,
+            "tracer": self.tracer.exit_code if self.tracer else None,
         }
         self.result["versions"] = {
             name: first_line([self.path(arg) for arg in argv])
@@ -393,7 +421,7 @@ class Job:
 
     def check_scheduler_if_worked(self) -> None:
         """Only a workload that was started can tell whether the scheduler lasted."""
-        if self.workload is not None:
+        if self.workload:
             self.check_scheduler()
 
 

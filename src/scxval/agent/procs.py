@@ -19,7 +19,7 @@ PR_SET_PDEATHSIG = 1
 class Child:
     """A process in its own group, with stdout and stderr in one log file.
 
-    It is bound to `cpus`, or moved into a cgroup by its file `group`, before its program starts.
+    It is bound to `cpus`, or moved into `cgroup`, before its program starts.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Child:
         log: Path,
         env: Mapping[str, str] | None = None,
         cpus: Sequence[int] | None = None,
-        group: Path | None = None,
+        cgroup: Path | None = None,
     ) -> None:
         self.argv = list(argv)
         self.log = log
@@ -40,7 +40,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
-                preexec_fn=lambda: _prepare(cpus, group),
+                preexec_fn=lambda: _prepare(cpus, cgroup),
             )
 
     @property
@@ -83,8 +83,8 @@ class Child:
             os.killpg(self.process.pid, sign)
 
 
-def _prepare(cpus: Sequence[int] | None, group: Path | None) -> None:
-    """In the new process: its CPUs or cgroup (a cgroup.procs file), SIGINT and the OOM killer as usual.
+def _prepare(cpus: Sequence[int] | None, cgroup: Path | None) -> None:
+    """In the new process: its cgroup, its CPUs, SIGINT and the OOM killer as usual.
 
     A shell that starts its jobs in the background has them ignore SIGINT, and every child inherits
     that: a tracer could then not be stopped cleanly. guest_init.sh takes the agent, and only it, out of
@@ -98,10 +98,11 @@ def _prepare(cpus: Sequence[int] | None, group: Path | None) -> None:
         import ctypes
 
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if cgroup:
+        # 0 is the process that writes.
+        (cgroup / "cgroup.procs").write_text("0", encoding="ascii")
     if cpus:
         os.sched_setaffinity(0, cpus)
-    if group is not None:
-        group.write_text(str(os.getpid()), encoding="ascii")
 
 
 def wait_until(condition: Callable[[], bool], limit_s: float) -> bool:

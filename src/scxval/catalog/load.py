@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from scxval.catalog.model import Isolation, Kernel, Machine, Scheduler, Tracer, Workload
-from scxval.catalog.schema import check, load_schema, read_yaml
+from scxval.catalog.schema import check, file_beside, load_schema, read_yaml
+from scxval.catalog.workload import workload_values
 from scxval.errors import ScxvalError, unknown_name
 
 Entry = TypeVar("Entry", Scheduler, Workload, Tracer, Isolation, Machine, Kernel)
@@ -108,17 +109,11 @@ def _entries(
 def _entry(record: type[Entry], name: str, body: dict[str, Any], folder: Path) -> Entry:
     """A checked entry as a record; lists become tuples, files absolute paths."""
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in body.items()}
-    if "file" in values:
-        values["file"] = _file(folder, values["file"], name)
+    if record is Workload:
+        values = workload_values(name, values, folder)
     if "files" in values:
-        values["files"] = tuple(_file(folder, file, name) for file in values["files"])
+        where = f"{folder / 'schedulers.yaml'}: {name}"
+        values["files"] = tuple(file_beside(folder, file, where) for file in values["files"])
     if values.get("launcher") == "host":
         values = {**values, "accelerator": "none", "vcpus": 0, "memory_mib": 0}
     return record(name=name, **values)
-
-
-def _file(folder: Path, file: str, where: str) -> Path:
-    path = (folder / file).resolve()
-    if not path.is_file():
-        raise ScxvalError(f"{where}: no file {path}")
-    return path

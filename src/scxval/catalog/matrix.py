@@ -153,6 +153,15 @@ def why_not(cell: Cell, catalog: Catalog, host: Host) -> Excluded | None:
             f"isolation {isolation.name} keeps {isolation.tracer_cpus} CPU(s) for the tracer and "
             f"machine {machine.name} has {vcpus}: none is left for the workload",
         )
+    workload_cpus = vcpus - isolation.tracer_cpus
+    beyond = [c for c in catalog.workloads[cell.workload].cpus if c >= workload_cpus]
+    if beyond:
+        return Excluded(
+            cell,
+            Outcome.INFEASIBLE,
+            f"workload {cell.workload} binds a task to CPU {beyond[0]}; with isolation "
+            f"{isolation.name}, machine {machine.name} has 0 to {workload_cpus - 1} for it",
+        )
     if vcpus < scheduler.min_vcpus:
         return Excluded(
             cell,
@@ -178,6 +187,12 @@ def why_not(cell: Cell, catalog: Catalog, host: Host) -> Excluded | None:
             cell,
             Outcome.UNSUPPORTED,
             f"isolcpus= is set when a kernel boots, and machine {machine.name} is already running",
+        )
+    if machine.launcher == "host" and catalog.workloads[cell.workload].cgroups:
+        return Excluded(
+            cell,
+            Outcome.UNSUPPORTED,
+            f"workload {cell.workload} makes cgroups, which would stay on machine {machine.name}",
         )
     if machine.memory_mib > host.memory_mib:
         return Excluded(

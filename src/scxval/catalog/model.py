@@ -38,14 +38,42 @@ class Scheduler:
 
 
 @dataclass(frozen=True)
+class Cgroup:
+    """A cgroup for a part of a workload: tasks of its rt-app file, or a command.
+
+    `settings` are files of cgroup v2 and what is written to them, such as cpu.weight.
+    """
+
+    name: str
+    settings: dict[str, str]
+    tasks: tuple[str, ...] = ()
+    argv: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """A number that a command prints: `pattern` finds it in workload.log by its one group."""
+
+    name: str
+    pattern: str
+    unit: str
+
+
+@dataclass(frozen=True)
 class Workload:
-    """A workload with the question it asks: an rt-app file, or a command run in the guest."""
+    """A workload with the question it asks: an rt-app file, or a command run in the guest.
+
+    With `cgroups`, it is run in parts, each in its cgroup. `cpus` are those that the file binds tasks to.
+    """
 
     name: str
     kind: Literal["rt-app", "command"]
     about: str
     file: Path | None = None
     argv: tuple[str, ...] = ()
+    cgroups: tuple[Cgroup, ...] = ()
+    result: Result | None = None
+    cpus: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

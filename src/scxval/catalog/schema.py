@@ -50,6 +50,14 @@ def _names(mapping: Any) -> list[str]:
     return list(mapping)
 
 
+def file_beside(folder: Path, file: str, where: str) -> Path:
+    """A file that an entry names relative to its catalogue folder. Raises ScxvalError without it."""
+    path = (folder / file).resolve()
+    if not path.is_file():
+        raise ScxvalError(f"{where}: no file {path}")
+    return path
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping; {} for an empty one. Raises ScxvalError."""
     try:

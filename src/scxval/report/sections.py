@@ -65,6 +65,7 @@ class Measured:
 
     condition: Condition
     machine_notes: list[str]
+    schedulers: list[str]
     cards: list[Card]
     note: str
     incomplete: list[tuple[str, str]]
@@ -237,9 +238,14 @@ def _measure(inputs: Inputs, workload: str, condition: Condition, ids: PlotIds) 
     where = f"{workload}, {' / '.join(condition)}"
     counts = [len(row.good) for compared in found for row in compared.rows]
     keys, left_out = summary.all_keys(runs, MAX_TASKS)
+    if not found:
+        # Without a tracer there is still what the workload says of itself.
+        usable = [summary.measured_keys(run) for run in runs if run.has_events]
+        keys = [key for key in keys if any(key in measured for measured in usable)]
     return Measured(
         condition=condition,
         machine_notes=facts.machine_notes(runs),
+        schedulers=schedulers,
         cards=[_card(compared, where, ids) for compared in found],
         note=summary.replication_note(counts),
         incomplete=summary.incomplete(runs, excluded, schedulers),

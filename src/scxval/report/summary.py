@@ -245,7 +245,7 @@ def quality(runs: Sequence[Run]) -> str:
     return ", ".join(f"{name} {count_text(round(value))}" for name, value in worst.items())
 
 
-_SCOPES = ("workload", "system", "task", "cpu", "dsq")
+_SCOPES = ("workload", "cgroup", "system", "task", "cpu", "dsq")
 _STATS = ("value", "count", "mean", "p50", "p90", "p99", "max")
 _METRICS = tuple(dict.fromkeys(wanted.metric for wanted in MAIN))
 

@@ -56,10 +56,9 @@ def prepare(spec: VmSpec) -> VmSpec:
             "run as root, or name a virtual machine"
         )
     _raw(spec).mkdir()
-    workload = spec.inputs / "workload.json"
-    if workload.exists():
-        text = workload.read_text(encoding="utf-8")
-        workload.write_text(text.replace(GUEST_RAW, str(_raw(spec))), encoding="utf-8")
+    for file in spec.inputs.glob("*.json"):
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace(GUEST_RAW, str(_raw(spec))), encoding="utf-8")
     return spec
 
 

@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from scxval.catalog.config import Config, Limits
-from scxval.catalog.model import Cell, Isolation, Machine, Scheduler, Tracer, Workload
+from scxval.catalog.model import (
+    Cell,
+    Cgroup,
+    Isolation,
+    Machine,
+    Scheduler,
+    Tracer,
+    Workload,
+)
+from scxval.catalog.rtapp import read_json
 from scxval.errors import ScxvalError
 from scxval.tracers.base import TracerCommand
 
@@ -51,8 +60,8 @@ class CellSpec:
         file = self.workload.file
         record["workload"]["file"] = file.name if file else None
         record["scheduler"] = scheduler_record(self.scheduler)
-        # An estimate decides nothing of a run.
-        del record["tracer"]["raw_mib"]
+        # An estimate decides nothing of a run, nor does what is read from a log after it.
+        del record["tracer"]["raw_mib"], record["workload"]["result"]
         return json.dumps(record, sort_keys=True)
 
 
@@ -96,13 +105,21 @@ def spec_from_json(text: str, workload_file: Path | None) -> CellSpec:
     return CellSpec(
         cell=Cell(**data["cell"]),
         scheduler=scheduler_from(data["scheduler"]),
-        workload=Workload(**_tuples({**data["workload"], "file": workload_file})),
+        workload=_workload_from(data["workload"], workload_file),
         tracer=Tracer(**data["tracer"]),
         isolation=Isolation(**data["isolation"]),
         machine=Machine(**data["machine"]),
         limits=Limits(**data["limits"]),
         lost_events_allowed=data["lost_events_allowed"],
     )
+
+
+def _workload_from(record: dict[str, Any], file: Path | None) -> Workload:
+    groups = tuple(
+        Cgroup(**{**group, "tasks": tuple(group["tasks"]), "argv": tuple(group["argv"])})
+        for group in record["cgroups"]
+    )
+    return Workload(**_tuples({**record, "file": file, "cgroups": groups}))
 
 
 def build_job(
@@ -124,6 +141,7 @@ def build_job(
     copies |= {file.name: file for file in scheduler_files}
     if spec.workload.file is not None:
         copies["workload.json"] = spec.workload.file
+        texts |= cgroup_files(spec.workload)
     job = {
         "cell": asdict(spec.cell),
         "limits": asdict(spec.limits),
@@ -131,7 +149,7 @@ def build_job(
         "topology": topology(spec.machine),
         "scheduler": scheduler_spec(spec.scheduler),
         "tracer": tracer_spec(tracer),
-        "workload": {"argv": workload_argv(spec.workload)},
+        "workload": workload_spec(spec.workload),
         "versions": version_commands(spec.scheduler, spec.workload, tracer),
     }
     return JobFiles(job, texts, copies)
@@ -200,6 +218,40 @@ def tracer_spec(command: TracerCommand | None) -> dict[str, Any] | None:
     spec = asdict(command)
     del spec["files"], spec["version_argv"]
     return spec
+
+
+def workload_spec(workload: Workload) -> dict[str, Any]:
+    """The workload's part of the job: one command, or a command for each of its cgroups."""
+    if not workload.cgroups:
+        return {"argv": workload_argv(workload)}
+    return {
+        "cgroups": [
+            {
+                "name": group.name,
+                "settings": group.settings,
+                "argv": list(group.argv) or ["rt-app", f"{{in}}/{_part(group)}"],
+            }
+            for group in workload.cgroups
+        ]
+    }
+
+
+def cgroup_files(workload: Workload) -> dict[str, str]:
+    """For each cgroup an rt-app file with its tasks alone, by name; {} without cgroups.
+
+    rt-app 1.0 knows no cgroups, so that each is an rt-app of its own.
+    """
+    if workload.file is None or not workload.cgroups:
+        return {}
+    data = read_json(workload.file)
+    return {
+        _part(group): json.dumps({**data, "tasks": {t: data["tasks"][t] for t in group.tasks}})
+        for group in workload.cgroups
+    }
+
+
+def _part(group: Cgroup) -> str:
+    return f"workload.{group.name}.json"
 
 
 def workload_argv(workload: Workload) -> list[str]:

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from scxval.catalog.model import Result
 from scxval.catalog.outcomes import Outcome
+from scxval.catalog.rtapp import read_rtapp
 from scxval.errors import ScxvalError
 from scxval.events.capability import Capability, read_capability
+from scxval.events.metrics.outputs import workload_outputs
 from scxval.events.metrics.reduce import METRIC_SCHEMA, measure, write_metrics
 from scxval.events.metrics.trace import COLUMNS
 from scxval.events.metrics.workload import rtapp_comms
@@ -50,6 +53,12 @@ def _parser() -> argparse.ArgumentParser:
         help="rt-app file: adds the scope `workload`, its threads alone",
     )
     parser.add_argument(
+        "--raw", type=Path, help="the cell's raw/: adds what the workload says of itself"
+    )
+    parser.add_argument(
+        "--result", type=json.loads, help="with --raw: the workload's `result` entry, as JSON"
+    )
+    parser.add_argument(
         "--cpus", nargs="?", help="the machine's CPUs, such as 0-3; default: those in the trace"
     )
     return parser
@@ -64,13 +73,20 @@ def _table(args: argparse.Namespace) -> pa.Table:
         raise ScxvalError(
             f"{args.status}: outcome {status.outcome} without window_ns: when did the workload run?"
         )
-    return measure(
+    table = measure(
         read_events(args.events, COLUMNS),
         _capability(args.capability),
         status.window_ns,
         parse_cpus(args.cpus) if args.cpus else None,
         rtapp_comms(args.workload) if args.workload else None,
     )
+    if not args.raw:
+        return table
+    file = read_rtapp(args.workload) if args.workload else None
+    outputs = workload_outputs(args.raw, file, Result(**args.result) if args.result else None)
+    for warning in outputs.warnings:
+        print(f"scxval: {warning}", file=sys.stderr)
+    return pa.concat_tables([table, outputs.table])
 
 
 def _status(path: Path) -> _Status:

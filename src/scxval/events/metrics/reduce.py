@@ -212,7 +212,7 @@ def _cells(
     values = grouped.get(member.key, np.zeros(0, dtype=np.int64))
     if distribution:
         yield "count", float(values.size), "count", values.size
-        for stat, value in _distribution(values).items():
+        for stat, value in summarise(values).items():
             yield stat, value, metric.unit, values.size
     elif metric.form is Form.DISTINCT:
         yield "value", float(np.unique(values).size), metric.unit, values.size
@@ -223,7 +223,7 @@ def _cells(
         yield "value", float(int(values.sum())), metric.unit, values.size
 
 
-def _distribution(values: I64) -> dict[str, float | None]:
+def summarise(values: I64) -> dict[str, float | None]:
     """Mean and percentiles; the latter by numpy's default, linear interpolation between ranks."""
     if not values.size:
         return dict.fromkeys(DISTRIBUTION_STATS[1:])

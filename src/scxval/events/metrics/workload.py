@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from scxval.catalog.rtapp import COMM_BYTES, check_comm, read_json
 from scxval.errors import ScxvalError
-
-# TASK_COMM_LEN - 1 (include/linux/sched.h); pthread_setname_np refuses more with ERANGE.
-COMM_BYTES = 15
 
 
 def rtapp_comms(path: Path) -> frozenset[str]:
@@ -22,15 +19,10 @@ def rtapp_comms(path: Path) -> frozenset[str]:
     fails to set it and the thread stays `rt-app`, so such a task is refused (ScxvalError).
     Threads made by a `fork` event are not named here.
     """
-    tasks = _tasks(path)
     names: set[str] = set()
     index = 0
-    for task, body in tasks.items():
-        if len(task.encode()) > COMM_BYTES:
-            raise ScxvalError(
-                f"{path}: task {task!r} has more than {COMM_BYTES} bytes, so that its thread keeps "
-                "the name rt-app; shorten it"
-            )
+    for task, body in read_json(path)["tasks"].items():
+        check_comm(path, task)
         names.add(task)
         for _ in range(_instances(path, task, body)):
             indexed = f"{task}-{index}"
@@ -38,19 +30,6 @@ def rtapp_comms(path: Path) -> frozenset[str]:
             if len(indexed.encode()) <= COMM_BYTES:
                 names.add(indexed)
     return frozenset(names)
-
-
-def _tasks(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScxvalError(f"cannot read workload {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ScxvalError(f"{path}: not an rt-app file: {error}") from error
-    tasks = data.get("tasks") if isinstance(data, dict) else None
-    if not isinstance(tasks, dict) or not tasks:
-        raise ScxvalError(f"{path}: not an rt-app file: no `tasks`")
-    return tasks
 
 
 def _instances(path: Path, task: str, body: Any) -> int:
