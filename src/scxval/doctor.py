@@ -25,6 +25,7 @@ PROGRAMS = {
     "depmod": "kmod",
     "zstd": "zstd",
     "xz": "xz-utils",
+    "strings": "binutils",
 }
 QEMU_MINIMUM = 10
 DISK_MIB = 8192

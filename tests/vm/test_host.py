@@ -65,7 +65,7 @@ def test_an_rt_app_file_logs_into_the_cells_own_folder(
     real = spec_of(fault_config, machine="host")
     assert real.workload.file is not None
     (inputs / "workload.json").write_bytes(real.workload.file.read_bytes())
-    prepare(VmSpec(real.machine, NO_GUEST, inputs, tmp_path))
+    prepare(VmSpec(real.machine, NO_GUEST, inputs, tmp_path, tmp_path))
     logdir = json.loads((inputs / "workload.json").read_text())["global"]["logdir"]
     assert logdir == str(tmp_path / "raw/workload")
 
@@ -91,13 +91,15 @@ def test_nothing_outlives_a_run_that_is_killed(fault_config: Config, tmp_path: P
 
 
 def test_without_root_it_refuses(fault_config: Config, tmp_path: Path) -> None:
-    asked = VmSpec(spec_of(fault_config, machine="host").machine, NO_GUEST, tmp_path, tmp_path)
+    asked = VmSpec(
+        spec_of(fault_config, machine="host").machine, NO_GUEST, tmp_path, tmp_path, tmp_path
+    )
     code = (
         "import os, sys; from pathlib import Path; from scxval.catalog.model import Machine;"
         "from scxval.vm.host import NO_GUEST, prepare; from scxval.vm.launch import VmSpec;"
         "os.geteuid() or os.setuid(65534);"
         "m = Machine('host', 'none', '', '', 0, 0, 'host');"
-        "prepare(VmSpec(m, NO_GUEST, Path('/in'), Path('/out')))"
+        "prepare(VmSpec(m, NO_GUEST, Path('/in'), Path('/out'), Path('/w')))"
     )
     if os.geteuid() != 0:
         with pytest.raises(ScxvalError, match="needs root"):

@@ -32,7 +32,8 @@ def job_spec(folder: Path) -> VmSpec:
         (folder / name).write_bytes(name.encode())
     machine = Machine("m", "tcg", "", "k", 1, 512, "icount", icount_shift=3)
     guest = Guest(folder / "kernel", folder / "initramfs", folder / "image")
-    return VmSpec(machine, guest, inputs, folder / "out")
+    (folder / "work").mkdir()
+    return VmSpec(machine, guest, inputs, folder / "out", folder / "work")
 
 
 def test_image_and_job_are_in_the_initramfs(tmp_path: Path) -> None:

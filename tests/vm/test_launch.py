@@ -22,9 +22,8 @@ from scxval.vm.launch import Guest, VmSpec
 from .test_outcomes import spec_of
 
 MACHINE = Machine("m", "tcg", "", "debian-7.2", 2, 512)
-SPEC = VmSpec(
-    MACHINE, Guest(Path("/k"), Path("/i"), Path("/image")), Path("/in"), Path("/out"), "x=1"
-)
+GUEST = Guest(Path("/k"), Path("/i"), Path("/image"))
+SPEC = VmSpec(MACHINE, GUEST, Path("/in"), Path("/out"), Path("/work"), "x=1")
 
 
 def test_argv_gives_the_guest_one_writable_folder_and_no_network() -> None:
@@ -70,13 +69,14 @@ def wait_for(condition: object, limit_s: float) -> bool:
 
 
 @pytest.mark.vm
+@pytest.mark.parametrize("machine", ["tcg2", "vng2"])
 @pytest.mark.parametrize("victim", ["runner", "parent"])
 def test_a_guest_dies_with_whoever_asked_for_it(
-    fault_config: Config, guest: Guest, tmp_path: Path, victim: str
+    fault_config: Config, guest: Guest, tmp_path: Path, victim: str, machine: str
 ) -> None:
     command = [
         *(sys.executable, "-m", "scxval.vm.run_cell"),
-        *("--spec", spec_of(fault_config, workload="hang").to_json()),
+        *("--spec", spec_of(fault_config, workload="hang", machine=machine).to_json()),
         *("--kernel", str(guest.kernel), "--initramfs", str(guest.initramfs)),
         *("--image", str(guest.image), "--functions", str(guest.kernel.parent / "functions.txt")),
         *("--output", str(tmp_path / "cell")),

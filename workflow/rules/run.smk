@@ -32,6 +32,7 @@ rule run_cell:
             "vm/rejection.py",
             "vm/run_cell.py",
             "vm/verdict.py",
+            "vm/vng.py",
         ),
         tracer_code=tracer_code,
         spec=spec_json,

@@ -1,22 +1,31 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The guest's process 1 after the initramfs: the file systems a job needs, the agent, power off.
+# What starts the job in the guest: the file systems it needs, the agent, power off. Under qemu this is
+# process 1 after the initramfs, under vng virtme-ng's init has run before and mounted some of them.
 # There is no udev and no service manager: nothing runs here that is not part of the job.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t devtmpfs devtmpfs /dev 2>/dev/null
+mounts=$(cat /proc/mounts 2>/dev/null)
+# have TYPE FOLDER: mounts it where it is not mounted.
+have() {
+    case "$mounts" in
+    *" $2 $1 "*) ;;
+    *) mount -t "$1" "$1" "$2" ;;
+    esac
+}
+have proc /proc
+have sysfs /sys
+have devtmpfs /dev 2>/dev/null
 mkdir -p /dev/pts /dev/shm
-mount -t devpts devpts /dev/pts
-mount -t tmpfs tmpfs /dev/shm
+have devpts /dev/pts
+have tmpfs /dev/shm
 # bpftrace writes its output through /dev/fd, which only udev or an init would make.
 ln -sfn /proc/self/fd /dev/fd
-mount -t tmpfs tmpfs /run
-mount -t tmpfs tmpfs /tmp
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t bpf bpf /sys/fs/bpf
-mount -t debugfs debugfs /sys/kernel/debug
-mount -t tracefs tracefs /sys/kernel/tracing
+have tmpfs /run
+have tmpfs /tmp
+have cgroup2 /sys/fs/cgroup
+have bpf /sys/fs/bpf
+have debugfs /sys/kernel/debug
+have tracefs /sys/kernel/tracing
 mkdir -p /run/scxval/raw
 ip link set lo up 2>/dev/null
 cd /run/scxval || exit 1

@@ -74,6 +74,8 @@ def load_catalog(folders: Iterable[Path]) -> Catalog:
             )
         if machine.boot == "snapshot" and machine.launcher != "qemu":
             raise ScxvalError(f"machine {machine.name}: boot: snapshot is for launcher qemu only")
+        if machine.launcher == "vng" and machine.llcs * machine.threads > 1:
+            raise ScxvalError(f"machine {machine.name}: llcs and threads are not for launcher vng")
     for alias, names in catalog.aliases.items():
         for name in names:
             if name not in catalog.machines:

@@ -125,7 +125,7 @@ class Machine:
     kernel: str
     vcpus: int
     memory_mib: int
-    launcher: Literal["qemu", "icount", "host"] = "qemu"
+    launcher: Literal["qemu", "vng", "icount", "host"] = "qemu"
     boot: Literal["cold", "snapshot"] = "cold"
     cmdline: str = ""
     llcs: int = 1

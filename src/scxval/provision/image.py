@@ -19,6 +19,9 @@ from scxval.provision.settings import Settings, settings_argument, settings_from
 # A fixed UUID and time make the image's bytes depend on the packages alone.
 UUID = "73637876-616c-4000-8000-000000000001"
 
+# Drivers that a library of stress-ng's could load; bpftrace needs their libLLVM.
+GRAPHICS = ("/usr/lib/*/libgallium*", "/usr/lib/*/dri/*")
+
 # proc, sys and dev are mounted while hooks run, and must be empty in the image.
 MAKE_EROFS = (
     f"mkfs.erofs --quiet -T0 -U {UUID} -x-1 --exclude-path=guest.erofs "
@@ -46,6 +49,7 @@ def make_image(settings: Settings, packages: Path, output: Path, lock: Path, mea
             settings,
             variant="essential",
             include=read_packages(packages),
+            exclude=GRAPHICS,
             hooks=[
                 *hooks,
                 'rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/* "$1"/var/log/*',

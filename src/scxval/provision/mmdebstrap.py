@@ -35,11 +35,13 @@ def bootstrap(
     hooks: Sequence[str] = (),
     target: Path | None = None,
     suites: Sequence[str] = (),
+    exclude: Sequence[str] = (),
 ) -> None:
     """Make a root of the configured suite and run customize hooks in it.
 
-    apt knows the packages of `suites` too. `target` is a tarball to leave behind; None throws the root
-    away after the hooks. Raises HarnessError when mmdebstrap fails; its own output is on stderr.
+    apt knows the packages of `suites` too; files by the patterns `exclude` are left out. `target` is a
+    tarball to leave behind; None throws the root away after the hooks. Raises HarnessError when mmdebstrap
+    fails; its own output is on stderr.
     """
     argv = [
         f"--variant={variant}",
@@ -47,6 +49,7 @@ def bootstrap(
         "--skip=output/dev",
         *(f"--aptopt={line}" for line in settings.apt_options),
         *(f"--dpkgopt={line}" for line in SLIM),
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in exclude),
         *([f"--include={','.join(include)}"] if include else []),
         *(f"--customize-hook={hook}" for hook in hooks),
         f"--format={'tar' if target else 'null'}",

@@ -63,7 +63,7 @@ def prepare(spec: VmSpec) -> VmSpec:
 
 
 def _raw(spec: VmSpec) -> Path:
-    return spec.inputs.parent / "raw"
+    return spec.work / "raw"
 
 
 def here(machine: Machine) -> Machine:

@@ -27,6 +27,7 @@ def argv(spec: VmSpec) -> list[str]:
     """QEMU's command line for a machine."""
     return [
         *qemu.hardware(spec),
+        *qemu.BOARD,
         *("-accel", "tcg,thread=single"),
         # Without sleep=off an idle guest waits for the host's clock.
         *("-icount", f"shift={spec.machine.icount_shift},sleep=off"),
@@ -44,8 +45,8 @@ def version() -> str:
 
 
 def prepare(spec: VmSpec) -> VmSpec:
-    """The machine with an initramfs, beside its inputs, that holds image and job as well."""
-    whole = spec.inputs.parent / "initramfs.cpio"
+    """The machine with an initramfs of its own that holds image and job as well."""
+    whole = spec.work / "initramfs.cpio"
     with whole.open("wb") as out:
         _copy(spec.guest.initramfs, out)
         _pad(out)

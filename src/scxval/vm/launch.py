@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What every launcher has in common: the machine to start, and watching it from start to end.
 
-A launcher is a module with `argv` and `version` (scxval.vm.qemu is one). A guest can write to the job's
-output folder and nowhere else on the host; it dies with whoever started it, and that one with the
-process above it.
+A launcher is a module with `argv` and `version`: scxval.vm.qemu, scxval.vm.vng. A guest can write to
+the job's output folder and nowhere else on the host; it dies with whoever started it, and that one
+with the process above it.
 """
 
 from __future__ import annotations
@@ -46,12 +46,16 @@ class Guest:
 
 @dataclass(frozen=True)
 class VmSpec:
-    """One start of a machine; `inputs` is shared read-only, `out` read-write; absolute paths."""
+    """One start of a machine; `inputs` is shared read-only, `out` read-write; absolute paths.
+
+    `work` is for a launcher's own files: not shared with the guest, gone after the run.
+    """
 
     machine: Machine
     guest: Guest
     inputs: Path
     out: Path
+    work: Path
     cmdline: str = ""
 
 
@@ -69,7 +73,10 @@ class Launcher(Protocol):
     """How one kind of machine is started."""
 
     def argv(self, spec: VmSpec) -> list[str]:
-        """The command that runs the machine until the guest powers off."""
+        """The QEMU command that runs the machine until the guest powers off.
+
+        Raises HarnessError when it cannot be made.
+        """
 
     def version(self) -> str:
         """The launcher's version, for the provenance record. Raises HarnessError without one."""
@@ -79,26 +86,27 @@ def kernel_cmdline(extra: str = "") -> str:
     """The guest's command line.
 
     panic=-1 with -no-reboot ends QEMU at once; oops=panic makes a broken kernel a panic and not a
-    measurement.
+    measurement. no_timer_check, which a KVM guest has anyway: an emulated guest whose host is busy can
+    miss the ticks of that check, and panics with `IO-APIC + timer doesn't work!`.
     """
-    base = "console=ttyS0 loglevel=4 panic=-1 oops=panic"
+    base = "console=ttyS0 loglevel=4 panic=-1 no_timer_check oops=panic"
     return f"{base} {extra}".strip()
 
 
 def launch(
-    launcher: Launcher, spec: VmSpec, boot_s: float, total_s: float, parent: int | None = None
+    argv: list[str], out: Path, boot_s: float, total_s: float, parent: int | None = None
 ) -> VmExit:
     """Run a machine to its end, or kill it: at `boot_s` without a first line, at `total_s` anyway.
 
-    Raises HarnessError when it cannot be started, when the disk fills up, or when the process `parent`
-    has ended: a killed Snakemake leaves its jobs running, and nobody would read the result.
+    `argv` is its launcher's, `out` the spec's. Raises HarnessError when it cannot be started, when the
+    disk fills up, or when the process `parent` has ended: a killed Snakemake leaves its jobs running, and
+    nobody would read the result.
     """
-    argv = launcher.argv(spec)
     begin = time.monotonic()
     boot: float | None = None
     timed_out = False
     parent_ended = _watch(parent)
-    with (spec.out / "vm.log").open("ab") as log:
+    with (out / "vm.log").open("ab") as log:
         try:
             vm = subprocess.Popen(
                 argv,
@@ -112,21 +120,21 @@ def launch(
         try:
             while vm.poll() is None:
                 waited = time.monotonic() - begin
-                if boot is None and job_began(spec.out):
+                if boot is None and job_began(out):
                     boot = waited
                 if waited > total_s or (boot is None and waited > boot_s):
                     timed_out = True
                     break
                 if parent_ended():
                     raise HarnessError("the process that asked for this run is gone")
-                require_floor(spec.out)
+                require_floor(out)
                 time.sleep(POLL_S)
         finally:
             if vm.poll() is None:
                 vm.kill()
             vm.wait()
     # What was written since the last look.
-    require_floor(spec.out)
+    require_floor(out)
     return VmExit(
         exit_code=None if timed_out else vm.returncode,
         timed_out=timed_out,

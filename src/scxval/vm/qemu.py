@@ -16,18 +16,17 @@ from scxval.errors import HarnessError
 from scxval.vm.launch import VmSpec, kernel_cmdline
 
 QEMU = "qemu-system-x86_64"
+# Without the HPET: with it, one emulated boot in some sixty on a loaded host stopped for good right after
+# the kernel had set it up (QEMU 10.0, Linux 7.2).
+BOARD = ("-machine", "q35,usb=off,vmport=off,hpet=off")
+SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
 def argv(spec: VmSpec) -> list[str]:
     """QEMU's command line for a machine."""
-    # Multi-threaded TCG runs each vCPU on a host thread of its own; -cpu max has what KVM's host CPU
-    # would have, as far as TCG knows it.
-    accel = "tcg,thread=multi" if spec.machine.accelerator == "tcg" else spec.machine.accelerator
-    cpu = "max" if spec.machine.accelerator == "tcg" else "host"
     return [
         *hardware(spec),
-        *("-accel", accel),
-        *("-cpu", cpu),
+        *processor(spec.machine),
         *("-append", kernel_cmdline(_cmdline(spec))),
         *("-drive", f"file={spec.guest.image},if=virtio,format=raw,readonly=on,cache=unsafe"),
         *share(spec.inputs, "job_in", readonly=True),
@@ -37,17 +36,14 @@ def argv(spec: VmSpec) -> list[str]:
 
 
 def hardware(spec: VmSpec) -> list[str]:
-    """The part of the command line that every accelerator has: board, CPUs, memory, console, kernel."""
+    """The part of the command line that every accelerator has: CPUs, memory, console, kernel."""
     return [
         QEMU,
-        # Without the HPET: with it, one emulated boot in some sixty on a loaded host stopped for good
-        # right after the kernel had set it up (QEMU 10.0, Linux 7.2).
-        *("-machine", "q35,usb=off,vmport=off,hpet=off"),
         *("-smp", topology(spec.machine)),
         *("-m", f"{spec.machine.memory_mib}M"),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-nic", "none"),
-        *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
+        *("-sandbox", SANDBOX),
         *("-serial", f"file:{spec.out / 'console.log'}"),
         *("-kernel", str(spec.guest.kernel)),
         *("-initrd", str(spec.guest.initramfs)),
@@ -61,6 +57,18 @@ def topology(machine: Machine) -> str:
     """
     cores = machine.vcpus // (machine.llcs * machine.threads)
     return f"{machine.vcpus},sockets={machine.llcs},dies=1,cores={cores},threads={machine.threads}"
+
+
+def processor(machine: Machine) -> list[str]:
+    """The board and its CPUs, the same for every launcher."""
+    # Multi-threaded TCG runs each vCPU on a host thread of its own; -cpu max has what KVM's host CPU
+    # would have, as far as TCG knows it.
+    accel = "tcg,thread=multi" if machine.accelerator == "tcg" else machine.accelerator
+    return [
+        *BOARD,
+        *("-accel", accel),
+        *("-cpu", "max" if machine.accelerator == "tcg" else "host"),
+    ]
 
 
 def _boot(spec: VmSpec) -> list[str]:
@@ -85,7 +93,7 @@ def release(spec: VmSpec) -> None:
 
 
 def _release_file(spec: VmSpec) -> Path:
-    return spec.inputs.parent / "release"
+    return spec.work / "release"
 
 
 def _cmdline(spec: VmSpec) -> str:

@@ -24,7 +24,7 @@ from scxval.catalog.schema import repository
 from scxval.errors import HarnessError, ScxvalError
 from scxval.files import sha256, tree_sha256, write_json
 from scxval.vm import host as this_machine
-from scxval.vm import icount, qemu
+from scxval.vm import icount, qemu, vng
 from scxval.vm.job import (
     CellSpec,
     JobFiles,
@@ -41,7 +41,12 @@ from scxval.vm.space import FLOOR_MIB, Space, memory_of, require
 from scxval.vm.verdict import Verdict, judge, tail, with_cause, with_memory
 
 AGENT = Path(__file__).resolve().parents[1] / "agent"
-LAUNCHERS: dict[str, Launcher] = {"qemu": qemu, "icount": icount, "host": this_machine}
+LAUNCHERS: dict[str, Launcher] = {
+    "qemu": qemu,
+    "vng": vng,
+    "icount": icount,
+    "host": this_machine,
+}
 # What a launcher makes of the job's folder before the machine is started.
 PREPARE: dict[str, Callable[[VmSpec], VmSpec]] = {
     "icount": icount.prepare,
@@ -79,34 +84,41 @@ def run_job(
     with tempfile.TemporaryDirectory(prefix=".job-", dir=raw.parent) as work:
         inputs = Path(work) / "in"
         write_job(job, AGENT, inputs)
-        spec = VmSpec(machine, guest.absolute(), inputs.resolve(), raw.resolve(), cmdline)
-        launcher = LAUNCHERS[machine.launcher]
+        spec = VmSpec(
+            machine,
+            guest.absolute(),
+            inputs.resolve(),
+            raw.resolve(),
+            Path(work).resolve(),
+            cmdline,
+        )
         if machine.launcher in PREPARE:
             spec = PREPARE[machine.launcher](spec)
+        argv = LAUNCHERS[machine.launcher].argv(spec)
         boots = 1
         try:
-            vm = _launch_safely(launcher, spec, limits, parent)
+            vm = _launch_safely(argv, spec, limits, parent)
             if vm.timed_out and vm.boot_s is None and machine.launcher != "host":
                 boots = 2
                 (raw / "console.log").rename(raw / "console.boot1.log")
-                vm = _launch_safely(launcher, spec, limits, parent)
+                vm = _launch_safely(argv, spec, limits, parent)
         finally:
             if machine.launcher == "host":
                 this_machine.clean_up(spec)
         for name in ("job.json", *job.texts):
             shutil.copy(inputs / name, raw / name)
-    return Run(vm, boots, launcher.argv(spec), _read_agent(raw), _read_marks(raw))
+    return Run(vm, boots, argv, _read_agent(raw), _read_marks(raw))
 
 
 def _launch_safely(
-    launcher: Launcher, spec: VmSpec, limits: tuple[int, int], parent: int | None
+    argv: list[str], spec: VmSpec, limits: tuple[int, int], parent: int | None
 ) -> VmExit:
     """Launch with the output folder closed to other users of this host, and clean it afterwards."""
     spec.out.chmod(0o700)
     if spec.guest.state is not None:
         qemu.release(spec)
     try:
-        return launch(launcher, spec, *limits, parent)
+        return launch(argv, spec.out, *limits, parent)
     finally:
         removed = keep_plain_files(spec.out)
         if removed:

@@ -60,7 +60,7 @@ def save(spec: VmSpec, state: Path, limit_s: float) -> dict[str, float]:
 
     Raises HarnessError when it does not come up within `limit_s`, or QEMU cannot save it.
     """
-    control = spec.inputs.parent / "qmp"
+    control = spec.work / "qmp"
     argv = [*qemu.argv(spec), "-qmp", f"unix:{control},server=on,wait=off"]
     begin = time.monotonic()
     with _running(argv, spec.out / "vm.log") as vm:
@@ -117,7 +117,7 @@ def main() -> None:
         work = Path(name).resolve()
         write_job(probe_job(), AGENT, work / "in")
         (work / "out").mkdir()
-        spec = VmSpec(machine_from(args.machine), guest, work / "in", work / "out")
+        spec = VmSpec(machine_from(args.machine), guest, work / "in", work / "out", work)
         times = save(spec, work / "state", args.limit_s)
         write_json(
             args.record,
