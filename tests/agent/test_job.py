@@ -16,7 +16,10 @@ import pytest
 from scxval.agent.__main__ import main
 from scxval.agent.clocks import Marks, read_clocks
 from scxval.agent.job import build_id, copy_tree
+from scxval.agent.scx import SYSFS
 
+# What this host's kernel makes of a scheduler that does not attach.
+REJECTED = "scheduler_rejected" if SYSFS.exists() else "unsupported"
 LIMITS = {"attach_s": 2, "ready_s": 4, "workload_s": 1, "stop_s": 2}
 TRACER = {
     "env": {},
@@ -72,6 +75,13 @@ def test_ok(tmp_path: Path) -> None:
     assert result["versions"]["python"].startswith("Python 3")
 
 
+def test_another_topology_than_asked_for(tmp_path: Path) -> None:
+    result = run(tmp_path, ["true"], topology={"llcs": 99, "threads": 1})
+    assert result["outcome"] == "unsupported"
+    assert "asked for: 99 caches" in result["reason"]
+    assert result["exit_codes"]["workload"] is None
+
+
 def test_workload_failed(tmp_path: Path) -> None:
     result = run(tmp_path, ["sh", "-c", "echo bad key >&2; exit 2"])
     assert result["outcome"] == "workload_failed"
@@ -93,7 +103,7 @@ def test_a_command_that_cannot_be_executed(
         command.chmod(0o755)
     result = run(tmp_path, [str(command)])
     assert result["outcome"] == "workload_failed"
-    assert result["reason"] == f"the guest cannot execute {command}: {says}" + (
+    assert result["reason"] == f"the machine cannot execute {command}: {says}" + (
         " or directory" if content is None else ""
     )
     assert result["exit_codes"]["workload"] is None
@@ -108,7 +118,7 @@ def test_workload_over_its_limit(tmp_path: Path) -> None:
 def test_scheduler_that_ends_at_once(tmp_path: Path) -> None:
     argv = ["sh", "-c", "echo verifier says no; exit 1"]
     result = run(tmp_path, ["true"], scheduler={"argv": argv, "ops": "x"})
-    assert result["outcome"] == "scheduler_rejected"
+    assert result["outcome"] == REJECTED
     assert "exit code 1" in result["reason"]
     # The workload must not run under another scheduler's name.
     assert result["exit_codes"]["workload"] is None
@@ -117,7 +127,7 @@ def test_scheduler_that_ends_at_once(tmp_path: Path) -> None:
 
 def test_scheduler_that_never_attaches(tmp_path: Path) -> None:
     result = run(tmp_path, ["true"], scheduler={"argv": ["sleep", "60"], "ops": "x"})
-    assert result["outcome"] == "scheduler_rejected"
+    assert result["outcome"] == REJECTED
     assert "after 2 s" in result["reason"]
     assert result["exit_codes"] == {"workload": None, "scheduler": -2, "tracer": None}
 

@@ -34,9 +34,8 @@ def test_a_later_folder_adds_and_replaces(tmp_path: Path) -> None:
     )
     catalog = load_catalog([SHIPPED, tmp_path])
     assert catalog.machines["tcg4"].vcpus == 8
-    assert catalog.names("machine") == [
-        *("kvm4", "tcg4", "tcg4-restored", "vng_kvm4", "vng_tcg4", "big", "auto4", "vng4")
-    ]
+    assert [*load_catalog([SHIPPED]).machines, "big"] == list(catalog.machines)
+    assert "auto4" in catalog.names("machine")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +53,16 @@ def test_a_later_folder_adds_and_replaces(tmp_path: Path) -> None:
             "x: {accelerator: tcg, about: x, kernel: k, vcpus: two, memory_mib: 1}",
             "'two'",
         ),
+        (
+            "machines.yaml",
+            "x: {accelerator: tcg, about: x, kernel: debian-7.2, vcpus: 6, llcs: 2, threads: 2, "
+            "memory_mib: 1}",
+            "6 vcpus cannot be shared out equally among 2 llcs with cores of 2 threads",
+        ),
+        ("machines.yaml", "x: {first_of: [tcg4, host]}", "alias x: host runs on the host itself"),
+        ("machines.yaml", "x: {first_of: [tcg3]}", "machine of alias x: 'tcg3'"),
+        ("machines.yaml", "x: {launcher: host, about: x, kernel: k, vcpus: 2}", "x"),
+        ("isolations.yaml", "x: {kind: cpuset, about: x}", "'tracer_cpus' is a required"),
     ],
 )
 def test_a_bad_entry_is_one_line(tmp_path: Path, file: str, text: str, says: str) -> None:

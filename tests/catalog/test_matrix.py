@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scxval.catalog.config import parse_config, read_config_files
-from scxval.catalog.matrix import Host, plan, this_host
+from scxval.catalog.matrix import NO_ISOLCPUS, Host, plan, this_host
 from scxval.catalog.model import AXES, Cell, cell_from_path
 from scxval.catalog.outcomes import Outcome
 
@@ -73,12 +73,8 @@ def test_a_cpu_that_the_workload_does_not_have_is_infeasible(tmp_path: Path) -> 
     assert "binds a task to CPU 3; with isolation taskset" in result.excluded[0].reason
 
 
-def test_no_cpu_left_for_the_workload_is_infeasible(tmp_path: Path) -> None:
-    (tmp_path / "machines.yaml").write_text(
-        "tcg1: {accelerator: tcg, about: one CPU, kernel: debian-7.2, vcpus: 1, memory_mib: 512}\n"
-    )
+def test_no_cpu_left_for_the_workload_is_infeasible() -> None:
     result = planned(
-        catalog=["config/catalog", str(tmp_path)],
         machine="tcg1",
         isolation=["none", "taskset"],
         scheduler=["fair", "scx_central"],
@@ -100,6 +96,22 @@ def test_an_odd_number_of_cpus_is_unsupported_for_pairs(tmp_path: Path) -> None:
     result = planned(catalog=catalog, machine="tcg3", scheduler="scx_pair", tracer="none", reps=1)
     assert [cell.scheduler for cell in result.cells] == ["fair"]
     assert "even number of CPUs, machine tcg3 has 3" in result.excluded[0].reason
+
+
+def test_isolcpus_is_for_the_kernels_own_scheduler() -> None:
+    result = planned(isolation="isolcpus", scheduler="scx_simple", tracer="none", reps=1)
+    assert [cell.scheduler for cell in result.cells] == ["fair"]
+    assert result.excluded[0].outcome is Outcome.UNSUPPORTED
+    assert NO_ISOLCPUS in result.excluded[0].reason
+
+
+def test_the_host_has_the_cpus_it_has() -> None:
+    axes = {"machine": "host", "isolation": ["taskset", "isolcpus"], "tracer": "none", "reps": 1}
+    two = planned(**axes, scheduler="fair", host=Host(1, {}, cpus=2))
+    assert [cell.isolation for cell in two.cells] == ["taskset"]
+    assert "already running" in two.excluded[0].reason
+    one = planned(**axes, scheduler="fair", host=Host(1, {}, cpus=1))
+    assert {e.outcome for e in one.excluded} == {Outcome.INFEASIBLE}
 
 
 def test_too_little_memory_is_infeasible() -> None:

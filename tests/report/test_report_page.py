@@ -341,6 +341,22 @@ def test_same_inputs_give_same_bytes_wherever_they_lie(full: Tree, tmp_path: Pat
     assert (moved / "report" / "index.html").read_bytes() == first
 
 
+def test_what_the_scheduler_saw_and_what_times_are_good_for(full: Tree) -> None:
+    why = "the vCPUs take turns"
+    for number, path in enumerate(full.cells):
+        file = full.runs / path / "provenance.json"
+        if not file.exists():
+            continue
+        record = json.loads(file.read_text())
+        seen = [0, 1, 2, 3] if path.startswith("scx_") else [0, 1, 2]
+        record["cpus"] = {"online": [0, 1, 2, 3], "seen_by_scheduler": seen}
+        record["machine"] = {"not_for_smp_timing": why if number else ""}
+        file.write_text(json.dumps(record))
+    said = [e.text for e in full.build().all("p")]
+    assert "Seen by the scheduler: 3 of 4 CPUs (fair); 4 of 4 CPUs (scx_simple)." in said
+    assert f"Not for SMP timing. {why}." in said
+
+
 def test_provenance_says_common_facts_once_and_differing_ones_by_run(full: Tree) -> None:
     path = full.runs / CELL / "provenance.json"
     record = json.loads(path.read_text())

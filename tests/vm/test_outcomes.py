@@ -76,7 +76,8 @@ def test_ok_with_scheduler(fault_config: Config, guest: Guest, tmp_path: Path) -
     provenance = json.loads((tmp_path / "cell/provenance.json").read_text())
     assert provenance["scheduler"]["ops"] == "central"
     assert provenance["versions"]["rt-app"]
-    assert provenance["isolation"] == {"tracer_cpus": [1], "workload_cpus": [0]}
+    assert provenance["isolation"]["workload_cpus"] == [0]
+    assert provenance["cpus"]["affinity"]["workload"] == [0]
     assert provenance["clocks"][0]["mark"] == "job-start"
     logs = list((tmp_path / "cell/raw/workload").glob("rt-*.log"))
     assert len(logs) == 3

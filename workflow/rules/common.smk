@@ -190,8 +190,13 @@ def kernel_guest(wildcards):
 
 
 def machine_guest(wildcards):
-    """What the machine of a cell is booted from."""
-    return guest_files(machine_kernel(wildcards))
+    """What the machine of a cell is booted from; nothing for the host itself."""
+    files = guest_files(machine_kernel(wildcards))
+    return {name: [] for name in files} if is_host(wildcards) else files
+
+
+def is_host(wildcards):
+    return CATALOG.machines[wildcards.machine].launcher == "host"
 
 
 def machine_json(wildcards):
@@ -213,6 +218,8 @@ def qemu_version(wildcards):
 
 
 def machine_functions(wildcards):
+    if is_host(wildcards):
+        return []
     return f"resources/kernel/{machine_kernel(wildcards)}/functions.txt"
 
 
@@ -236,7 +243,7 @@ def tracer_code(wildcards):
 
 def machine_vcpus(wildcards):
     """CPUs to keep free for a cell; clamped to --cores, and never what the guest gets."""
-    return CATALOG.machines[wildcards.machine].vcpus
+    return CATALOG.machines[wildcards.machine].vcpus or workflow.cores
 
 
 def probe_vcpus(wildcards):
@@ -245,8 +252,8 @@ def probe_vcpus(wildcards):
 
 
 def machine_cpus(wildcards):
-    """The CPUs of a machine as a list: 0-3."""
-    return f"0-{machine_vcpus(wildcards) - 1}"
+    """The CPUs of a machine as a list: 0-3; "" for the host, whose CPUs the trace must tell."""
+    return "" if is_host(wildcards) else f"0-{machine_vcpus(wildcards) - 1}"
 
 
 def machine_memory(wildcards):

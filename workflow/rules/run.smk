@@ -23,6 +23,8 @@ rule run_cell:
     params:
         code=code(
             "agent/*",
+            "vm/host.py",
+            "vm/icount.py",
             "vm/job.py",
             "vm/launch.py",
             "vm/leftovers.py",

@@ -8,6 +8,7 @@ before and after the workload never counts as that scheduler's.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from scxval.agent import cpus
 from scxval.agent.clocks import Marks
 from scxval.agent.procs import POLL_S, Child, first_line, wait_until
 from scxval.agent.scx import ScxState, read_events, read_state
@@ -50,6 +52,7 @@ class Job:
         # One process, or one for each of its cgroups.
         self.workload: list[Child] = []
         self.enabled: ScxState | None = None
+        self.partition: Any = None
         self.result: dict[str, Any] = {
             "outcome": "ok",
             "reason": "",
@@ -63,6 +66,8 @@ class Job:
         self.marks.take("job-start")
         self.result["guest"] = guest_facts()
         try:
+            self.check_topology()
+            self.isolate()
             self.start_scheduler()
             self.start_tracer()
             self.run_workload()
@@ -88,14 +93,14 @@ class Job:
         cpus: list[int] | None = None,
         cgroup: Path | None = None,
     ) -> Child:
-        """Start a child; a command that the guest cannot execute stops the job with `outcome`."""
+        """Start a child; a command that cannot be executed stops the job with `outcome`."""
         try:
             return Child(argv, self.out / log, env, cpus, cgroup)
         except OSError as error:
             # Anything else (the log cannot be made) is a fault of the harness.
             if error.errno not in CANNOT_EXECUTE:
                 raise
-            why = f"the guest cannot execute {argv[0]}: {error.strerror}"
+            why = f"the machine cannot execute {argv[0]}: {error.strerror}"
             raise Stop(outcome, why, "agent.log") from error
 
     def path(self, text: str) -> str:
@@ -104,6 +109,75 @@ class Job:
         for name, folder in folders.items():
             text = text.replace(name, str(folder))
         return text
+
+    # -- the machine
+
+    def check_topology(self) -> None:
+        """The machine must have the caches and threads that its entry names, where it names any."""
+        asked = self.spec.get("topology")
+        if asked is None:
+            return
+        seen = self.result["guest"]["topology"]
+        threads = {len(cpus.parse_list(core)) for core in seen["cores"]}
+        if len(seen["llcs"]) != asked["llcs"] or threads != {asked["threads"]}:
+            raise Stop(
+                "unsupported",
+                f"the machine has last-level caches of CPUs {seen['llcs']} and cores of CPUs "
+                f"{seen['cores']}; asked for: {asked['llcs']} caches, {asked['threads']} threads a core",
+                "dmesg.log",
+            )
+
+    def isolate(self) -> None:
+        """Set the tracer's CPUs apart, and record which CPUs the scheduler sees."""
+        spec = self.spec["isolation"]
+        root = cpus.cgroup_root()
+        if spec.get("kind") == "cpuset":
+            # Loaded only here, as few jobs need it.
+            from scxval.agent.cpuset import Partition
+
+            if root is None:
+                raise Stop("unsupported", "isolation cpuset: cgroup v2 is not mounted", "dmesg.log")
+            self.partition = Partition(spec["tracer_cpus"], root)
+            self.demand_partition(self.partition.make())
+        everyone = cpus.online()
+        alone = cpus.isolated(groups=root)
+        # sched_ext knows no domains: it schedules every CPU that is online.
+        domain = [cpu for cpu in everyone if cpu not in alone]
+        self.result["cpus"] = {
+            "online": everyone,
+            "isolated": alone,
+            "seen_by_scheduler": everyone if self.spec["scheduler"] else domain,
+            "affinity": {},
+        }
+
+    def demand_partition(self, problem: str) -> None:
+        """Stop when the tracer's partition does not hold."""
+        if problem:
+            raise Stop(
+                "unsupported",
+                f"the kernel does not keep the tracer's CPUs apart as a cpuset partition: {problem}",
+                "dmesg.log",
+            )
+
+    def place(self, who: str) -> dict[str, Any]:
+        """How a child of the job is bound: by its group, by affinity, or not at all."""
+        if self.partition is None:
+            return {"cpus": self.spec["isolation"][f"{who}_cpus"]}
+        return {"cgroup": self.partition.folder} if who == "tracer" else {}
+
+    def check_place(self, who: str, child: Child) -> None:
+        """Record the CPUs that a child may really use; the partition must keep to its side of them."""
+        allowed = child.allowed_cpus()
+        self.result["cpus"]["affinity"][who] = allowed
+        if self.partition is None or allowed is None:
+            return
+        own = self.spec["isolation"]["tracer_cpus"]
+        if any((cpu in own) != (who == "tracer") for cpu in allowed):
+            raise Stop(
+                "unsupported",
+                f"the {who} may run on CPUs {allowed} beside a cpuset partition of CPUs {own}",
+                "dmesg.log",
+            )
 
     # -- scheduler
 
@@ -126,20 +200,25 @@ class Job:
         )
         state = read_state()
         self.result["scheduler"]["before"] = state.as_dict()
+        absent = state.state == "absent"
+        outcome = "unsupported" if absent else "scheduler_rejected"
+        without = "; this kernel has no sched_ext" if absent else ""
         if child.exit_code is not None:
             raise Stop(
-                "scheduler_rejected",
-                f"{Path(argv[0]).name} ended with exit code {child.exit_code} before it was enabled",
+                outcome,
+                f"{Path(argv[0]).name} ended with exit code {child.exit_code} before it was enabled"
+                f"{without}",
                 "scheduler.log",
             )
         if not state.runs(spec["ops"], before.enable_seq):
             raise Stop(
-                "scheduler_rejected",
+                outcome,
                 f"sched_ext is {state.state} with ops {state.ops!r} after {limit_s} s; "
-                f"expected enabled with ops {spec['ops']!r}",
+                f"expected enabled with ops {spec['ops']!r}{without}",
                 "scheduler.log",
             )
         self.enabled = state
+        self.check_place("scheduler", child)
         self.marks.take("scheduler-enabled")
 
     def check_scheduler(self) -> None:
@@ -179,8 +258,9 @@ class Job:
             return
         self.marks.take("tracer-start")
         argv = [self.path(arg) for arg in spec["argv"]]
-        cpus = self.spec["isolation"]["tracer_cpus"]
-        self.tracer = child = self.start("tracer_failed", argv, "tracer.log", spec["env"], cpus)
+        self.tracer = child = self.start(
+            "tracer_failed", argv, "tracer.log", spec["env"], **self.place("tracer")
+        )
         sign = Path(self.path(spec["ready_file"]))
         pattern = re.compile(spec["ready_pattern"].encode(), re.MULTILINE)
         limit_s = self.spec["limits"]["ready_s"]
@@ -200,6 +280,7 @@ class Job:
             )
         if not ready():
             raise Stop("tracer_failed", f"{argv[0]} was not ready after {limit_s} s", "tracer.log")
+        self.check_place("tracer", child)
         self.result["tracer"]["ready"] = True
         self.marks.take("tracer-ready")
 
@@ -254,12 +335,13 @@ class Job:
         logs.mkdir(exist_ok=True)
         commands = self.workload_commands()
         limit_s = self.spec["limits"]["workload_s"]
-        cpus = self.spec["isolation"]["workload_cpus"]
         start_ns = self.marks.take("work-start")
         end_s = time.monotonic() + limit_s
         for argv, cgroup in commands:
-            child = self.start("workload_failed", argv, "workload.log", cpus=cpus, cgroup=cgroup)
+            place = self.place("workload") | ({"cgroup": cgroup} if cgroup else {})
+            child = self.start("workload_failed", argv, "workload.log", **place)
             self.workload.append(child)
+            self.check_place("workload", child)
         codes = [child.wait(max(0.0, end_s - time.monotonic())) for child in self.workload]
         self.result["window_ns"] = [start_ns, self.marks.take("work-end")]
         for _, cgroup in commands:
@@ -298,7 +380,9 @@ class Job:
 
     def wind_down(self) -> None:
         """Stop tracer and scheduler, save what the kernel says, copy everything out."""
-        for step in (self.stop_tracer, self.check_scheduler_if_worked):
+        for child in self.workload:
+            child.stop(signal.SIGKILL, self.spec["limits"]["stop_s"])
+        for step in (self.stop_tracer, self.check_scheduler_if_worked, self.end_isolation):
             try:
                 step()
             except Stop as stop:
@@ -325,6 +409,16 @@ class Job:
             for name, argv in self.spec["versions"].items()
         }
 
+    def end_isolation(self) -> None:
+        """The partition must have held until the end."""
+        if self.partition is None:
+            return
+        problem = self.partition.problem()
+        with contextlib.suppress(OSError):
+            # A tracer that cannot be killed keeps it; a guest ends anyway, a host's launcher tries again.
+            self.partition.remove()
+        self.demand_partition(problem)
+
     def check_scheduler_if_worked(self) -> None:
         """Only a workload that was started can tell whether the scheduler lasted."""
         if self.workload:
@@ -341,6 +435,7 @@ def guest_facts() -> dict[str, Any]:
         "cmdline": _read("/proc/cmdline"),
         "cpus_online": _read(sys_cpu / "cpu/online"),
         "cpus_isolated": _read(sys_cpu / "cpu/isolated"),
+        "topology": cpus.sharing(),
         "clocksource": _read(sys_cpu / "clocksource/clocksource0/current_clocksource"),
         "mem_total_kib": int(_read("/proc/meminfo").split()[1]),
         "build_id": build_id(Path("/sys/kernel/notes").read_bytes()),

@@ -13,10 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 POLL_S = 0.05
+PR_SET_PDEATHSIG = 1
 
 
 class Child:
-    """A process in its own group, with stdout and stderr in one log file."""
+    """A process in its own group, with stdout and stderr in one log file.
+
+    It is bound to `cpus`, or moved into `cgroup`, before its program starts.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,13 @@ class Child:
     def exit_code(self) -> int | None:
         """The exit code (negative: the signal that killed it), None while it runs."""
         return self.process.poll()
+
+    def allowed_cpus(self) -> list[int] | None:
+        """The CPUs that its main thread may use now, None when it has been waited for."""
+        try:
+            return sorted(os.sched_getaffinity(self.process.pid))
+        except ProcessLookupError:
+            return None
 
     def wait(self, limit_s: float) -> int | None:
         """Wait for the end, at most `limit_s`; None when it still runs.
@@ -82,6 +93,11 @@ def _prepare(cpus: Sequence[int] | None, cgroup: Path | None) -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("0")
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if "SCXVAL_DIE_WITH_AGENT" in os.environ:
+        # On a host nothing may outlive a killed agent. Loaded only here: a guest dies as a whole.
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if cgroup:
         # 0 is the process that writes.
         (cgroup / "cgroup.procs").write_text("0", encoding="ascii")

@@ -63,10 +63,27 @@ def load_catalog(folders: Iterable[Path]) -> Catalog:
         aliases=aliases,
     )
     for machine in catalog.machines.values():
+        if machine.vcpus % (machine.llcs * machine.threads):
+            raise ScxvalError(
+                f"machine {machine.name}: {machine.vcpus} vcpus cannot be shared out equally among "
+                f"{machine.llcs} llcs with cores of {machine.threads} threads"
+            )
         if machine.kernel not in catalog.kernels:
             raise unknown_name(
                 f"kernel of machine {machine.name}:", machine.kernel, catalog.kernels
             )
+        if machine.boot == "snapshot" and machine.launcher != "qemu":
+            raise ScxvalError(f"machine {machine.name}: boot: snapshot is for launcher qemu only")
+        if machine.launcher == "vng" and machine.llcs * machine.threads > 1:
+            raise ScxvalError(f"machine {machine.name}: llcs and threads are not for launcher vng")
+    for alias, names in catalog.aliases.items():
+        for name in names:
+            if name not in catalog.machines:
+                raise unknown_name(f"machine of alias {alias}:", name, catalog.machines)
+            if catalog.machines[name].launcher == "host":
+                raise ScxvalError(
+                    f"alias {alias}: {name} runs on the host itself, only by its name"
+                )
     return catalog
 
 
@@ -99,4 +116,6 @@ def _entry(record: type[Entry], name: str, body: dict[str, Any], folder: Path) -
     if "files" in values:
         where = f"{folder / 'schedulers.yaml'}: {name}"
         values["files"] = tuple(file_beside(folder, file, where) for file in values["files"])
+    if values.get("launcher") == "host":
+        values = {**values, "accelerator": "none", "vcpus": 0, "memory_mib": 0}
     return record(name=name, **values)

@@ -20,18 +20,22 @@ from scxval.catalog.load import Catalog
 from scxval.catalog.model import AXES, Cell, Excluded
 from scxval.catalog.outcomes import Outcome
 
+# The kernel's own words (scx_enable, Linux 6.12 and later); dmesg of such an attempt shows them.
+NO_ISOLCPUS = 'sched_ext: Not compatible with "isolcpus=" domain isolation'
+
 
 @dataclass(frozen=True)
 class Host:
     """What the planner may know of this host: free memory and which accelerators booted a guest.
 
     An accelerator that is not in `accelerators` has not been tried yet, nor a scheduler on a kernel that is
-    not in `compatibility`.
+    not in `compatibility`. `cpus` are those of a machine that is this host itself.
     """
 
     memory_mib: int
     accelerators: Mapping[str, bool]
     compatibility: Compatibility = field(default_factory=dict)
+    cpus: int = 1
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,12 @@ def memory_mib() -> int:
 
 
 def this_host(probe: Path) -> Host:
-    """This host's memory, and what the probes left in their folder (resources/probe), if they ran."""
+    """This host, and what the probes left in their folder (resources/probe), if they ran."""
     path = probe / "accelerator.json"
     record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     accelerators = {name: bool(entry["works"]) for name, entry in record.items()}
-    return Host(memory_mib(), accelerators, read_compatibility(probe / "compatibility.json"))
+    compatibility = read_compatibility(probe / "compatibility.json")
+    return Host(memory_mib(), accelerators, compatibility, len(os.sched_getaffinity(0)))
 
 
 def plan(config: Config, host: Host) -> Plan:
@@ -100,7 +105,8 @@ def probes(config: Config, host: Host) -> list[tuple[str, str, int]]:
     catalog = config.catalog
     names, _ = resolve_machines(config.axes["machine"], catalog, host)
     machines = [catalog.machines[name] for name in names]
-    wanted = {(machine.kernel, machine.vcpus) for machine in machines}
+    # A scheduler is tried in guests only: never on the host before a cell asks for it.
+    wanted = {(m.kernel, m.vcpus) for m in machines if m.launcher != "host"}
     kernels = config.probed_kernels or sorted({kernel for kernel, _ in wanted})
     vcpus = config.probed_vcpus or sorted({count for _, count in wanted})
     if config.probed_kernels or config.probed_vcpus:
@@ -139,14 +145,15 @@ def why_not(cell: Cell, catalog: Catalog, host: Host) -> Excluded | None:
     scheduler = catalog.schedulers[cell.scheduler]
     isolation = catalog.isolations[cell.isolation]
     machine = catalog.machines[cell.machine]
-    if isolation.tracer_cpus >= machine.vcpus:
+    vcpus = machine.vcpus or host.cpus
+    if isolation.tracer_cpus >= vcpus:
         return Excluded(
             cell,
             Outcome.INFEASIBLE,
             f"isolation {isolation.name} keeps {isolation.tracer_cpus} CPU(s) for the tracer and "
-            f"machine {machine.name} has {machine.vcpus}: none is left for the workload",
+            f"machine {machine.name} has {vcpus}: none is left for the workload",
         )
-    workload_cpus = machine.vcpus - isolation.tracer_cpus
+    workload_cpus = vcpus - isolation.tracer_cpus
     beyond = [c for c in catalog.workloads[cell.workload].cpus if c >= workload_cpus]
     if beyond:
         return Excluded(
@@ -155,19 +162,37 @@ def why_not(cell: Cell, catalog: Catalog, host: Host) -> Excluded | None:
             f"workload {cell.workload} binds a task to CPU {beyond[0]}; with isolation "
             f"{isolation.name}, machine {machine.name} has 0 to {workload_cpus - 1} for it",
         )
-    if machine.vcpus < scheduler.min_vcpus:
+    if vcpus < scheduler.min_vcpus:
         return Excluded(
             cell,
             Outcome.UNSUPPORTED,
             f"{scheduler.name} needs at least {scheduler.min_vcpus} CPUs, "
-            f"machine {machine.name} has {machine.vcpus}",
+            f"machine {machine.name} has {vcpus}",
         )
-    if scheduler.even_vcpus and machine.vcpus % 2:
+    if scheduler.even_vcpus and vcpus % 2:
         return Excluded(
             cell,
             Outcome.UNSUPPORTED,
-            f"{scheduler.name} needs an even number of CPUs, "
-            f"machine {machine.name} has {machine.vcpus}",
+            f"{scheduler.name} needs an even number of CPUs, machine {machine.name} has {vcpus}",
+        )
+    if isolation.kind == "isolcpus" and scheduler.is_sched_ext:
+        return Excluded(
+            cell,
+            Outcome.UNSUPPORTED,
+            f"the kernel refuses every sched_ext scheduler beside isolcpus= ({NO_ISOLCPUS}); "
+            "isolation of kind cpuset works with sched_ext",
+        )
+    if isolation.kind == "isolcpus" and machine.launcher == "host":
+        return Excluded(
+            cell,
+            Outcome.UNSUPPORTED,
+            f"isolcpus= is set when a kernel boots, and machine {machine.name} is already running",
+        )
+    if machine.launcher == "host" and catalog.workloads[cell.workload].cgroups:
+        return Excluded(
+            cell,
+            Outcome.UNSUPPORTED,
+            f"workload {cell.workload} makes cgroups, which would stay on machine {machine.name}",
         )
     if machine.memory_mib > host.memory_mib:
         return Excluded(

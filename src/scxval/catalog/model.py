@@ -113,18 +113,34 @@ class Kernel:
 @dataclass(frozen=True)
 class Machine:
     """A virtual machine. `kernel` names an entry of kernels.yaml; `cmdline` is added to that kernel's
-    command line. `boot: snapshot` goes on from the saved state of a booted guest.
+    command line. `boot: snapshot` goes on from the saved state of a booted guest. `llcs` last-level caches
+    with equally many cores, `threads` hardware threads a core. With the launcher icount an instruction takes
+    2**icount_shift ns. The launcher host is no virtual machine: accelerator none, no cmdline, and 0 vcpus
+    until it is known where the cell runs; `kernel` is the one that the tree's schedulers are built for.
     """
 
     name: str
-    accelerator: Literal["kvm", "tcg"]
+    accelerator: Literal["kvm", "tcg", "none"]
     about: str
     kernel: str
     vcpus: int
     memory_mib: int
-    launcher: Literal["qemu", "vng"] = "qemu"
+    launcher: Literal["qemu", "vng", "icount", "host"] = "qemu"
     boot: Literal["cold", "snapshot"] = "cold"
     cmdline: str = ""
+    llcs: int = 1
+    threads: int = 1
+    icount_shift: int = 0
+
+    @property
+    def not_for_smp_timing(self) -> str:
+        """Why times on several of its CPUs say nothing about a real machine; "" when they may."""
+        if self.launcher == "icount":
+            return (
+                "icount: the vCPUs take turns in one thread, so that a busy one gets 1/N of the "
+                "machine and sees the others' turns as its own run time; time counts instructions"
+            )
+        return ""
 
 
 @dataclass(frozen=True, order=True)

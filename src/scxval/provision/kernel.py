@@ -2,7 +2,7 @@
 """The guest's kernel and its initramfs, and the kernel's source for its own sched_ext schedulers.
 
 Debian splits the kernel: linux-binary-<v> has vmlinuz, linux-modules-<v> the modules, linux-base-<v> the
-configuration. virtio_pci is built in (7.2); the disk, the image's file system, overlay and 9p are
+configuration. virtio_pci is built in (7.2); the disk, loop, the image's file system, overlay and 9p are
 modules, which the initramfs loads in order of their dependencies.
 """
 
@@ -24,23 +24,29 @@ from scxval.provision.lock import check_lock, format_lock
 from scxval.provision.mmdebstrap import bootstrap, work_folder
 from scxval.provision.settings import Settings, settings_argument, settings_from
 
-MODULES = ("virtio_blk", "erofs", "overlay", "9p", "9pnet_virtio")
+MODULES = ("virtio_blk", "loop", "erofs", "overlay", "9p", "9pnet_virtio")
 
 INIT = """#!/bin/busybox sh
-# Loads what the root needs, mounts the image under an overlay in memory, and goes there.
+# Loads what the root needs, mounts the image under an overlay in memory, and goes there. Image and job
+# come from the host, or are in this initramfs already (scxval.vm.icount).
 /bin/busybox --install -s /bin
 mkdir -p /dev /proc /sys /image /memory /root
 mount -t devtmpfs devtmpfs /dev
 for module in $(cat /modules.order); do insmod /modules/$module; done
-mount -t erofs -o ro /dev/vda /image || exec sleep 1
+if [ -e /guest.erofs ]; then image=/guest.erofs loop=,loop; else image=/dev/vda loop=; fi
+mount -t erofs -o ro$loop $image /image || exec sleep 1
 mount -t tmpfs tmpfs /memory
 mkdir -p /memory/upper /memory/work
 mount -t overlay -o lowerdir=/image,upperdir=/memory/upper,workdir=/memory/work overlay /root
 mkdir -p /root/job/in /root/job/out /root/boot
 # libbpf reads it for a scheduler that asks for CONFIG_HZ or the like, and refuses to load one without it.
 cp /config-* /root/boot/
-mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro job_in /root/job/in
-mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 job_out /root/job/out
+if [ -e /job/in ]; then
+  cp -a /job/in/. /root/job/in
+else
+  mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro job_in /root/job/in
+  mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 job_out /root/job/out
+fi
 exec switch_root /root /bin/sh /job/in/scxval/agent/guest_init.sh
 """
 

@@ -114,6 +114,23 @@ def distinct(runs: Sequence[Run], keys: Sequence[str]) -> list[str]:
     return sorted(set(found))
 
 
+def machine_notes(runs: Sequence[Run]) -> list[str]:
+    """How many CPUs each scheduler saw, and why times on this machine are not for SMP; as recorded."""
+    seen: dict[str, dict[str, None]] = {}
+    for run in runs:
+        cpus = (run.provenance or {}).get("cpus")
+        if not isinstance(cpus, dict):
+            continue
+        part, whole = cpus.get("seen_by_scheduler"), cpus.get("online")
+        if isinstance(part, list) and isinstance(whole, list):
+            words = f"{len(part)} of {len(whole)} CPUs"
+            seen.setdefault(words, {})[run.cell.scheduler] = None
+    shown = "; ".join(f"{words} ({', '.join(names)})" for words, names in seen.items())
+    notes = [f"Seen by the scheduler: {shown}."] if shown else []
+    reasons = distinct(runs, ["machine.not_for_smp_timing"])
+    return notes + [f"Not for SMP timing. {why}." for why in reasons if why]
+
+
 def _is(key: str, wanted: str) -> bool:
     return key == wanted or key.endswith(f".{wanted}")
 

@@ -64,6 +64,7 @@ class Measured:
     """One workload under one condition."""
 
     condition: Condition
+    machine_notes: list[str]
     schedulers: list[str]
     cards: list[Card]
     note: str
@@ -243,6 +244,7 @@ def _measure(inputs: Inputs, workload: str, condition: Condition, ids: PlotIds) 
         keys = [key for key in keys if any(key in measured for measured in usable)]
     return Measured(
         condition=condition,
+        machine_notes=facts.machine_notes(runs),
         schedulers=schedulers,
         cards=[_card(compared, where, ids) for compared in found],
         note=summary.replication_note(counts),

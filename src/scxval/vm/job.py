@@ -7,6 +7,8 @@ Everything that changes a measurement is in here, so its digest decides whether 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +25,7 @@ from scxval.catalog.model import (
     Workload,
 )
 from scxval.catalog.rtapp import read_json
+from scxval.errors import ScxvalError
 from scxval.tracers.base import TracerCommand
 
 
@@ -142,7 +145,8 @@ def build_job(
     job = {
         "cell": asdict(spec.cell),
         "limits": asdict(spec.limits),
-        "isolation": cpu_split(spec.isolation, spec.machine.vcpus),
+        "isolation": cpu_split(spec.isolation, machine_cpus(spec.machine)),
+        "topology": topology(spec.machine),
         "scheduler": scheduler_spec(spec.scheduler),
         "tracer": tracer_spec(tracer),
         "workload": workload_spec(spec.workload),
@@ -160,17 +164,44 @@ def tracer_command(tracer: Tracer, functions: frozenset[str]) -> TracerCommand |
     return command
 
 
-def cpu_split(isolation: Isolation, vcpus: int) -> dict[str, list[int] | None]:
-    """Which CPUs the tracer and the workload are bound to; None for no binding."""
+def machine_cpus(machine: Machine) -> list[int]:
+    """The CPUs of a machine; of this one where it is the machine."""
+    if machine.launcher == "host":
+        return sorted(os.sched_getaffinity(0))
+    return list(range(machine.vcpus))
+
+
+def cpu_split(isolation: Isolation, cpus: Sequence[int]) -> dict[str, Any]:
+    """How the tracer is kept apart, and which CPUs are its own and the workload's; None: no binding.
+
+    Raises ScxvalError when the workload would have none.
+    """
     if isolation.kind == "none":
-        return {"tracer_cpus": None, "workload_cpus": None}
-    first = vcpus - isolation.tracer_cpus
-    return {"tracer_cpus": list(range(first, vcpus)), "workload_cpus": list(range(first))}
+        return {"kind": isolation.kind, "tracer_cpus": None, "workload_cpus": None}
+    first = len(cpus) - isolation.tracer_cpus
+    if first < 1:
+        raise ScxvalError(f"isolation {isolation.name} leaves the workload none of CPUs {cpus}")
+    return {
+        "kind": isolation.kind,
+        "tracer_cpus": list(cpus[first:]),
+        "workload_cpus": list(cpus[:first]),
+    }
+
+
+def topology(machine: Machine) -> dict[str, int] | None:
+    """What the guest must find where the machine says more than how many CPUs; None: anything."""
+    if machine.llcs == machine.threads == 1:
+        return None
+    return {"llcs": machine.llcs, "threads": machine.threads}
 
 
 def kernel_arguments(spec: CellSpec) -> str:
     """What the machine and the isolation add to the kernel's command line."""
-    return spec.machine.cmdline
+    arguments = [spec.machine.cmdline]
+    if spec.isolation.kind == "isolcpus":
+        cpus = cpu_split(spec.isolation, machine_cpus(spec.machine))["tracer_cpus"]
+        arguments.append("isolcpus=" + ",".join(map(str, cpus)))
+    return " ".join(filter(None, arguments))
 
 
 def scheduler_spec(scheduler: Scheduler) -> dict[str, Any] | None:

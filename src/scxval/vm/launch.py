@@ -24,6 +24,8 @@ from scxval.errors import HarnessError
 from scxval.vm.space import require_floor
 
 POLL_S = 0.02
+# How a mark of the agent begins (scxval.agent.clocks).
+MARK = '{"mark":'
 PR_SET_PDEATHSIG = 1
 
 
@@ -100,7 +102,6 @@ def launch(
     disk fills up, or when the process `parent` has ended: a killed Snakemake leaves its jobs running, and
     nobody would read the result.
     """
-    started = out / "agent.jsonl"
     begin = time.monotonic()
     boot: float | None = None
     timed_out = False
@@ -119,7 +120,7 @@ def launch(
         try:
             while vm.poll() is None:
                 waited = time.monotonic() - begin
-                if boot is None and started.exists():
+                if boot is None and job_began(out):
                     boot = waited
                 if waited > total_s or (boot is None and waited > boot_s):
                     timed_out = True
@@ -140,6 +141,16 @@ def launch(
         total_s=time.monotonic() - begin,
         boot_s=boot,
     )
+
+
+def job_began(out: Path) -> bool:
+    """Whether there is a first mark: in its own file, or on the console of a machine without one."""
+    if (out / "agent.jsonl").exists():
+        return True
+    try:
+        return MARK.encode() in (out / "console.log").read_bytes()
+    except OSError:
+        return False
 
 
 def die_with_parent() -> None:

@@ -16,15 +16,30 @@ from scxval.errors import HarnessError
 from scxval.vm.launch import VmSpec, kernel_cmdline
 
 QEMU = "qemu-system-x86_64"
+# Without the HPET: with it, one emulated boot in some sixty on a loaded host stopped for good right after
+# the kernel had set it up (QEMU 10.0, Linux 7.2).
+BOARD = ("-machine", "q35,usb=off,vmport=off,hpet=off")
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
 def argv(spec: VmSpec) -> list[str]:
     """QEMU's command line for a machine."""
     return [
-        QEMU,
+        *hardware(spec),
         *processor(spec.machine),
-        *("-smp", str(spec.machine.vcpus)),
+        *("-append", kernel_cmdline(_cmdline(spec))),
+        *("-drive", f"file={spec.guest.image},if=virtio,format=raw,readonly=on,cache=unsafe"),
+        *share(spec.inputs, "job_in", readonly=True),
+        *share(spec.out, "job_out", readonly=False),
+        *_boot(spec),
+    ]
+
+
+def hardware(spec: VmSpec) -> list[str]:
+    """The part of the command line that every accelerator has: CPUs, memory, console, kernel."""
+    return [
+        QEMU,
+        *("-smp", topology(spec.machine)),
         *("-m", f"{spec.machine.memory_mib}M"),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-nic", "none"),
@@ -32,12 +47,16 @@ def argv(spec: VmSpec) -> list[str]:
         *("-serial", f"file:{spec.out / 'console.log'}"),
         *("-kernel", str(spec.guest.kernel)),
         *("-initrd", str(spec.guest.initramfs)),
-        *("-append", kernel_cmdline(_cmdline(spec))),
-        *("-drive", f"file={spec.guest.image},if=virtio,format=raw,readonly=on,cache=unsafe"),
-        *_share(spec.inputs, "job_in", readonly=True),
-        *_share(spec.out, "job_out", readonly=False),
-        *_boot(spec),
     ]
+
+
+def topology(machine: Machine) -> str:
+    """The value of -smp: one socket a last-level cache.
+
+    Sockets and not dies, because no cache spans two of them, whatever the CPU model and the host.
+    """
+    cores = machine.vcpus // (machine.llcs * machine.threads)
+    return f"{machine.vcpus},sockets={machine.llcs},dies=1,cores={cores},threads={machine.threads}"
 
 
 def processor(machine: Machine) -> list[str]:
@@ -46,9 +65,7 @@ def processor(machine: Machine) -> list[str]:
     # would have, as far as TCG knows it.
     accel = "tcg,thread=multi" if machine.accelerator == "tcg" else machine.accelerator
     return [
-        # Without the HPET: with it, one emulated boot in some sixty on a loaded host stopped for good
-        # right after the kernel had set it up (QEMU 10.0, Linux 7.2).
-        *("-machine", "q35,usb=off,vmport=off,hpet=off"),
+        *BOARD,
         *("-accel", accel),
         *("-cpu", "max" if machine.accelerator == "tcg" else "host"),
     ]
@@ -83,7 +100,8 @@ def _cmdline(spec: VmSpec) -> str:
     return spec.cmdline if spec.machine.boot == "cold" else f"scxval.hold {spec.cmdline}"
 
 
-def _share(folder: Path, tag: str, readonly: bool) -> list[str]:
+def share(folder: Path, tag: str, readonly: bool) -> list[str]:
+    """A host folder that the guest can mount by 9p."""
     # mapped-xattr would hide files from their reader; none keeps plain files whoever runs QEMU.
     option = ",readonly=on" if readonly else ""
     return [

@@ -13,7 +13,8 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from scxval.catalog.model import Machine
 from scxval.catalog.schema import repository
 from scxval.errors import HarnessError, ScxvalError
 from scxval.files import sha256, tree_sha256, write_json
-from scxval.vm import qemu, vng
+from scxval.vm import host as this_machine
+from scxval.vm import icount, qemu, vng
 from scxval.vm.job import (
     CellSpec,
     JobFiles,
@@ -32,14 +34,24 @@ from scxval.vm.job import (
     spec_from_json,
     write_job,
 )
-from scxval.vm.launch import Guest, Launcher, VmExit, VmSpec, launch
+from scxval.vm.launch import MARK, Guest, Launcher, VmExit, VmSpec, launch
 from scxval.vm.leftovers import keep_plain_files
 from scxval.vm.provenance import git_state, host_facts
 from scxval.vm.space import FLOOR_MIB, Space, memory_of, require
 from scxval.vm.verdict import Verdict, judge, tail, with_cause, with_memory
 
 AGENT = Path(__file__).resolve().parents[1] / "agent"
-LAUNCHERS: dict[str, Launcher] = {"qemu": qemu, "vng": vng}
+LAUNCHERS: dict[str, Launcher] = {
+    "qemu": qemu,
+    "vng": vng,
+    "icount": icount,
+    "host": this_machine,
+}
+# What a launcher makes of the job's folder before the machine is started.
+PREPARE: dict[str, Callable[[VmSpec], VmSpec]] = {
+    "icount": icount.prepare,
+    "host": this_machine.prepare,
+}
 
 
 @dataclass(frozen=True)
@@ -80,13 +92,19 @@ def run_job(
             Path(work).resolve(),
             cmdline,
         )
+        if machine.launcher in PREPARE:
+            spec = PREPARE[machine.launcher](spec)
         argv = LAUNCHERS[machine.launcher].argv(spec)
         boots = 1
-        vm = _launch_safely(argv, spec, limits, parent)
-        if vm.timed_out and vm.boot_s is None:
-            boots = 2
-            (raw / "console.log").rename(raw / "console.boot1.log")
+        try:
             vm = _launch_safely(argv, spec, limits, parent)
+            if vm.timed_out and vm.boot_s is None and machine.launcher != "host":
+                boots = 2
+                (raw / "console.log").rename(raw / "console.boot1.log")
+                vm = _launch_safely(argv, spec, limits, parent)
+        finally:
+            if machine.launcher == "host":
+                this_machine.clean_up(spec)
         for name in ("job.json", *job.texts):
             shutil.copy(inputs / name, raw / name)
     return Run(vm, boots, argv, _read_agent(raw), _read_marks(raw))
@@ -120,12 +138,13 @@ def _read_agent(raw: Path) -> dict[str, Any] | None:
 
 
 def _read_marks(raw: Path) -> list[dict[str, Any]]:
-    """The agent's marks; a guest that died while writing leaves a partial last line."""
+    """The agent's marks; a guest that died while writing leaves a partial last line.
+
+    An icount guest writes nothing but its console until the end: one mark is there.
+    """
     marks = []
-    try:
-        lines = (raw / "agent.jsonl").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
+    text = _text(raw / "agent.jsonl") or _text(raw / "console.log")
+    lines = [line for line in text.splitlines() if line.startswith(MARK)]
     for line in lines:
         try:
             marks.append(json.loads(line))
@@ -137,21 +156,27 @@ def _read_marks(raw: Path) -> list[dict[str, Any]]:
 def run_cell(
     spec: CellSpec,
     guest: Guest,
-    functions: Path,
+    functions: Path | None,
     scheduler: tuple[Path, ...],
     out: Path,
     parent: int | None = None,
 ) -> Verdict:
     """Run a cell and leave status.json, provenance.json and raw/ in `out`.
 
-    `functions` is the list of the guest kernel's functions, `scheduler` the scheduler's binary and the
-    files that it reads, () for the kernel's own.
+    `functions` is the list of the guest kernel's functions (None for the host), `scheduler` the
+    scheduler's binary and the files that it reads, () for the kernel's own.
     Raises HarnessError when nothing can be said about the cell, and then leaves no status.json.
     """
     # A record of an earlier run must not pass for this one's.
     (out / "status.json").unlink(missing_ok=True)
     require(Space(spec.tracer.raw_mib + FLOOR_MIB, memory_of(spec.machine)), out)
-    names = frozenset(functions.read_text(encoding="utf-8").split())
+    if spec.machine.launcher == "host":
+        spec = replace(spec, machine=this_machine.here(spec.machine))
+        names = this_machine.functions()
+    elif functions is not None:
+        names = frozenset(functions.read_text(encoding="utf-8").split())
+    else:
+        raise HarnessError(f"no list of functions of kernel {spec.machine.kernel}")
     job = build_job(spec, names, scheduler[0] if scheduler else None, scheduler[1:])
     limits = (spec.limits.boot_s, spec.limits.total_s)
     raw = out / "raw"
@@ -200,8 +225,13 @@ def provenance(spec: CellSpec, job: JobFiles, run: Run) -> dict[str, Any]:
             "ops": (agent.get("scheduler", {}).get("before") or {}).get("ops"),
             "argv": scheduler["argv"] if scheduler else None,
         },
-        "machine": asdict(spec.machine),
+        "machine": {
+            **asdict(spec.machine),
+            "smp_timing": not spec.machine.not_for_smp_timing,
+            "not_for_smp_timing": spec.machine.not_for_smp_timing,
+        },
         "isolation": job.spec["isolation"],
+        "cpus": agent.get("cpus"),
         "workload": spec.workload.name,
         # No random choice is made in a real run; the repetition tells runs apart.
         "seed": None,
@@ -258,10 +288,11 @@ def phases_s(marks: list[dict[str, Any]]) -> dict[str, float]:
 
 def digests(guest: Guest, spec: CellSpec, scheduler: tuple[Path, ...]) -> dict[str, str | None]:
     """sha256 of everything that the run was made from."""
+    booted = guest != this_machine.NO_GUEST
     return {
-        "kernel": sha256(guest.kernel),
-        "initramfs": sha256(guest.initramfs),
-        "image": sha256(guest.image),
+        "kernel": sha256(guest.kernel) if booted else None,
+        "initramfs": sha256(guest.initramfs) if booted else None,
+        "image": sha256(guest.image) if booted else None,
         "agent": tree_sha256(agent_files(AGENT)),
         "state": sha256(guest.state) if guest.state else None,
         "scheduler": sha256(scheduler[0]) if scheduler else None,
@@ -277,10 +308,10 @@ def _text(path: Path) -> str:
         return ""
 
 
-def guest_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --kernel, --initramfs, --image and --state."""
+def guest_arguments(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
+    """Add --kernel, --initramfs, --image and --state; with `nargs` "?" a rule may leave them empty."""
     for name in ("kernel", "initramfs", "image"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+        parser.add_argument(f"--{name}", type=Path, required=True, nargs=nargs)
     parser.add_argument("--state", type=Path, nargs="?", help="the state of a booted guest")
 
 
@@ -288,8 +319,8 @@ def main() -> int:
     """Command line of the run rule."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", required=True, help="the cell's spec as JSON")
-    guest_arguments(parser)
-    parser.add_argument("--functions", type=Path, required=True, help="the kernel's function names")
+    guest_arguments(parser, nargs="?")
+    parser.add_argument("--functions", type=Path, nargs="?", help="the kernel's function names")
     parser.add_argument(
         "--scheduler", type=Path, nargs="*", default=[], help="the scheduler's binary, its files"
     )
@@ -298,7 +329,9 @@ def main() -> int:
     parser.add_argument("--parent", type=int, help="die with this process (a rule's $PPID)")
     args = parser.parse_args()
     spec = spec_from_json(args.spec, args.workload)
-    guest = Guest(args.kernel, args.initramfs, args.image, args.state)
+    guest = this_machine.NO_GUEST
+    if args.kernel:
+        guest = Guest(args.kernel, args.initramfs, args.image, args.state)
     try:
         scheduler = tuple(args.scheduler)
         verdict = run_cell(spec, guest, args.functions, scheduler, args.output, args.parent)

@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         "--result", type=json.loads, help="with --raw: the workload's `result` entry, as JSON"
     )
     parser.add_argument(
-        "--cpus", help="the machine's CPUs, such as 0-3; default: those in the trace"
+        "--cpus", nargs="?", help="the machine's CPUs, such as 0-3; default: those in the trace"
     )
     return parser
 

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""CPU lists, and what this host says of its own CPUs; isolated ones are in tests/vm/test_isolation.py."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from scxval.agent.cpus import cgroup_root, isolated, online, parse_list, sharing
+
+
+@pytest.mark.parametrize(
+    ("text", "cpus"), [("", []), ("0", [0]), ("0-2,5\n", [0, 1, 2, 5]), ("3,8-9", [3, 8, 9])]
+)
+def test_lists(text: str, cpus: list[int]) -> None:
+    assert parse_list(text) == cpus
+
+
+def test_this_host() -> None:
+    everyone = online()
+    assert len(everyone) == os.sysconf("SC_NPROCESSORS_ONLN")
+    assert set(isolated(groups=cgroup_root())) <= set(everyone)
+    groups = sharing()
+    # Every CPU is a thread of one core.
+    assert sorted(cpu for core in groups["cores"] for cpu in parse_list(core)) == everyone
