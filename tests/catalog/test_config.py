@@ -73,3 +73,9 @@ def test_a_file_that_is_not_yaml_is_named(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(ScxvalError, match="cannot read"):
         read_config_files([tmp_path / "none.yaml"])
+
+
+def test_all_is_the_catalogue_without_aliases_and_host(raw_config: dict[str, Any]) -> None:
+    everything = parse(raw_config, scheduler="all", machine="all")
+    assert everything.axes["scheduler"] == list(everything.catalog.schedulers)
+    assert set(everything.axes["machine"]) == set(everything.catalog.machines) - {"host"}

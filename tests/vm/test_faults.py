@@ -26,7 +26,7 @@ pytestmark = pytest.mark.vm
 
 def status_with(spec: CellSpec, guest: Guest, binary: Path, out: Path) -> dict[str, object]:
     out.mkdir()
-    run_cell(spec, guest, guest.kernel.parent / "functions.txt", binary, out)
+    run_cell(spec, guest, guest.kernel.parent / "functions.txt", (binary,), out)
     status: dict[str, object] = json.loads((out / "status.json").read_text())
     return status
 

@@ -125,7 +125,9 @@ def test_a_run_needs_no_privilege(fault_config: Config, guest: Guest, users_fold
             os.setgroups([])
             os.setgid(NOBODY)
             os.setuid(NOBODY)
-        run_cell(spec, guest, guest.kernel.parent / "functions.txt", binary_of(spec), users_folder)
+        run_cell(
+            spec, guest, guest.kernel.parent / "functions.txt", (binary_of(spec),), users_folder
+        )
 
     # A fork, and no new interpreter: that may lie where only its owner can read.
     user = multiprocessing.get_context("fork").Process(target=as_user)

@@ -73,6 +73,8 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
     check(data, load_schema("config"), "config")
     catalog = load_catalog([base / folder for folder in _as_list(data["catalog"])])
     for axis in AXES:
+        if data[axis] == ["all"]:
+            data[axis] = catalog.everything(axis)
         for value in data[axis]:
             if value not in catalog.names(axis):
                 raise unknown_name(axis, value, catalog.names(axis))

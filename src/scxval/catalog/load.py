@@ -43,6 +43,12 @@ class Catalog:
         table: dict[str, Any] = getattr(self, f"{axis}s")
         return list(table)
 
+    def everything(self, axis: str) -> list[str]:
+        """What `all` stands for: no alias, and not the host, which is used by its own name only."""
+        if axis == "machine":
+            return [m.name for m in self.machines.values() if m.launcher != "host"]
+        return self.names(axis)
+
 
 def load_catalog(folders: Iterable[Path]) -> Catalog:
     """Read and check the catalogue; raises ScxvalError naming file, entry and key."""
