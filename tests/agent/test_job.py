@@ -16,7 +16,7 @@ import pytest
 from scxval.agent.__main__ import main
 from scxval.agent.clocks import Marks, read_clocks
 from scxval.agent.job import build_id, copy_tree
-from scxval.agent.scx import SYSFS
+from scxval.agent.scx import SYSFS, ScxState
 
 # What this host's kernel makes of a scheduler that does not attach.
 REJECTED = "scheduler_rejected" if SYSFS.exists() else "unsupported"
@@ -123,6 +123,19 @@ def test_scheduler_that_ends_at_once(tmp_path: Path) -> None:
     # The workload must not run under another scheduler's name.
     assert result["exit_codes"]["workload"] is None
     assert "window_ns" not in result
+
+
+def test_a_scheduler_that_is_lost_before_it_was_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What this host's kernel cannot show: one reading before the start, the next after the end.
+    readings = [ScxState("disabled", "", 4, 0), ScxState("disabled", "", 5, 0)]
+    monkeypatch.setattr(
+        "scxval.agent.job.read_state", lambda: readings.pop(0) if readings[1:] else readings[0]
+    )
+    result = run(tmp_path, ["true"], scheduler={"argv": ["false"], "ops": "x"})
+    assert result["outcome"] == "scheduler_ejected"
+    assert "enabled and lost again before the workload began" in result["reason"]
 
 
 def test_scheduler_that_never_attaches(tmp_path: Path) -> None:

@@ -22,9 +22,10 @@ TREE = sorted(s.name for s in CATALOG.schedulers.values() if s.source == "tree" 
 
 @pytest.mark.parametrize("name", TREE)
 def test_attaches_runs_detaches(
-    fault_config: Config, guest: Guest, tmp_path: Path, name: str
+    fault_config: Config, saved: Guest, tmp_path: Path, name: str
 ) -> None:
-    status = run(spec_of(fault_config, scheduler=name), guest, tmp_path / "cell")
+    spec = spec_of(fault_config, scheduler=name, machine="restored2")
+    status = run(spec, saved, tmp_path / "cell")
     assert status["outcome"] == "ok", (status["reason"], status["log_tail"])
     assert status["scheduler"]["before"] == status["scheduler"]["after"]
     assert status["exit_codes"]["scheduler"] == 0

@@ -36,7 +36,7 @@ if os.environ.get("SCXVAL_TEST_WORKLOADS") == "all":
 
 def ran(config: Config, guest: Guest, out: Path, name: str) -> dict[str, Any]:
     """Run a workload on two CPUs with the kernel's own scheduler; its status, after checks."""
-    status = run(spec_of(config, workload=name), guest, out)
+    status = run(spec_of(config, workload=name, machine="restored2"), guest, out)
     assert status["outcome"] == "ok", (status["reason"], status["log_tail"])
     workload = ALL[name]
     start, end = status["window_ns"]
@@ -59,8 +59,8 @@ def ran(config: Config, guest: Guest, out: Path, name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-def test_runs_to_its_end(fault_config: Config, guest: Guest, tmp_path: Path, name: str) -> None:
-    ran(fault_config, guest, tmp_path / "cell", name)
+def test_runs_to_its_end(fault_config: Config, saved: Guest, tmp_path: Path, name: str) -> None:
+    ran(fault_config, saved, tmp_path / "cell", name)
 
 
 def cpu_time_s(out: Path, cgroup: str) -> float:
@@ -70,24 +70,26 @@ def cpu_time_s(out: Path, cgroup: str) -> float:
     return int(match[1]) / 1e6
 
 
-def test_cgroup_weights(fault_config: Config, guest: Guest, tmp_path: Path) -> None:
+def test_cgroup_weights(fault_config: Config, saved: Guest, tmp_path: Path) -> None:
     out = tmp_path / "cell"
-    ran(fault_config, guest, out, "cgroup_weights")
+    ran(fault_config, saved, out, "cgroup_weights")
     assert 2 < cpu_time_s(out, "heavy") / cpu_time_s(out, "light") < 4
 
 
-def test_cgroup_max(fault_config: Config, guest: Guest, tmp_path: Path) -> None:
+def test_cgroup_max(fault_config: Config, saved: Guest, tmp_path: Path) -> None:
     out = tmp_path / "cell"
-    status = ran(fault_config, guest, out, "cgroup_max")
+    status = ran(fault_config, saved, out, "cgroup_max")
     start, end = status["window_ns"]
     # Half a CPU, and a quota may be used up at either end of the window.
     assert 0.2 < cpu_time_s(out, "capped") < 0.5 * (end - start) / 1e9 + 0.1
 
 
 def test_a_cgroup_that_the_kernel_refuses(
-    fault_config: Config, guest: Guest, tmp_path: Path
+    fault_config: Config, saved: Guest, tmp_path: Path
 ) -> None:
-    status = run(spec_of(fault_config, workload="bad_cgroup"), guest, tmp_path / "cell")
+    status = run(
+        spec_of(fault_config, workload="bad_cgroup", machine="restored2"), saved, tmp_path / "cell"
+    )
     assert status["outcome"] == "workload_failed"
     assert status["reason"] == "cgroup a: /sys/fs/cgroup/a/cpu.max: Invalid argument"
     assert status["exit_codes"]["workload"] is None

@@ -203,6 +203,13 @@ class Job:
         absent = state.state == "absent"
         outcome = "unsupported" if absent else "scheduler_rejected"
         without = "; this kernel has no sched_ext" if absent else ""
+        if state.state != "enabled" and state.enable_seq > before.enable_seq:
+            # A scheduler that stalls may stall this process too, which then sees only the end.
+            raise Stop(
+                "scheduler_ejected",
+                f"{Path(argv[0]).name} was enabled and lost again before the workload began",
+                "scheduler.log",
+            )
         if child.exit_code is not None:
             raise Stop(
                 outcome,

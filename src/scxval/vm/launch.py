@@ -14,7 +14,8 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -106,33 +107,18 @@ def launch(
     boot: float | None = None
     timed_out = False
     parent_ended = _watch(parent)
-    with (out / "vm.log").open("ab") as log:
-        try:
-            vm = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                preexec_fn=die_with_parent,
-            )
-        except FileNotFoundError as error:
-            raise HarnessError(f"{argv[0]} not found: run `scxval doctor`") from error
-        try:
-            while vm.poll() is None:
-                waited = time.monotonic() - begin
-                if boot is None and job_began(out):
-                    boot = waited
-                if waited > total_s or (boot is None and waited > boot_s):
-                    timed_out = True
-                    break
-                if parent_ended():
-                    raise HarnessError("the process that asked for this run is gone")
-                require_floor(out)
-                time.sleep(POLL_S)
-        finally:
-            if vm.poll() is None:
-                vm.kill()
-            vm.wait()
+    with running(argv, out / "vm.log") as vm:
+        while vm.poll() is None:
+            waited = time.monotonic() - begin
+            if boot is None and job_began(out):
+                boot = waited
+            if waited > total_s or (boot is None and waited > boot_s):
+                timed_out = True
+                break
+            if parent_ended():
+                raise HarnessError("the process that asked for this run is gone")
+            require_floor(out)
+            time.sleep(POLL_S)
     # What was written since the last look.
     require_floor(out)
     return VmExit(
@@ -141,6 +127,31 @@ def launch(
         total_s=time.monotonic() - begin,
         boot_s=boot,
     )
+
+
+@contextmanager
+def running(argv: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A machine's process, with its output in `log`; it does not outlive the block, nor this process.
+
+    Raises HarnessError when it cannot be started.
+    """
+    with log.open("ab") as output:
+        try:
+            vm = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_die_with_parent,
+            )
+        except FileNotFoundError as error:
+            raise HarnessError(f"{argv[0]} not found: run `scxval doctor`") from error
+    try:
+        yield vm
+    finally:
+        if vm.poll() is None:
+            vm.kill()
+        vm.wait()
 
 
 def job_began(out: Path) -> bool:
@@ -153,8 +164,7 @@ def job_began(out: Path) -> bool:
         return False
 
 
-def die_with_parent() -> None:
-    """In a new process: be killed when the one that started it ends."""
+def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

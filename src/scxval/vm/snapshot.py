@@ -14,8 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from scxval.errors import HarnessError, run_step
 from scxval.files import write_json
 from scxval.vm import qemu
 from scxval.vm.job import machine_from, write_job
-from scxval.vm.launch import Guest, VmSpec, die_with_parent
+from scxval.vm.launch import Guest, VmSpec, running
 from scxval.vm.probe import probe_job
 from scxval.vm.run_cell import AGENT, guest_arguments
 from scxval.vm.verdict import tail
@@ -63,7 +61,7 @@ def save(spec: VmSpec, state: Path, limit_s: float) -> dict[str, float]:
     control = spec.work / "qmp"
     argv = [*qemu.argv(spec), "-qmp", f"unix:{control},server=on,wait=off"]
     begin = time.monotonic()
-    with _running(argv, spec.out / "vm.log") as vm:
+    with running(argv, spec.out / "vm.log") as vm:
         _wait_for_hold(vm, spec.out / "console.log", limit_s)
         held = time.monotonic()
         monitor = Monitor(control)
@@ -75,23 +73,6 @@ def save(spec: VmSpec, state: Path, limit_s: float) -> dict[str, float]:
                 raise HarnessError(f"QEMU could not save the guest's state: {status}")
             time.sleep(POLL_S)
         return {"boot_s": held - begin, "save_s": time.monotonic() - held}
-
-
-@contextmanager
-def _running(argv: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("ab") as out:
-        vm = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            preexec_fn=die_with_parent,
-        )
-    try:
-        yield vm
-    finally:
-        vm.kill()
-        vm.wait()
 
 
 def _wait_for_hold(vm: subprocess.Popen[bytes], console: Path, limit_s: float) -> None:
