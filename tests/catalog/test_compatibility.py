@@ -59,6 +59,15 @@ def test_no_file_is_nothing_probed_and_a_bad_one_is_one_line(tmp_path: Path) -> 
             merge([bad])
 
 
+def test_numbers_in_lists_come_as_text_from_the_command_line(raw_config: dict[str, Any]) -> None:
+    given = config_of(raw_config, compatibility={"kernels": ["debian-7.2"], "vcpus": ["2", "3"]})
+    assert given.probed_vcpus == [2, 3]
+
+
+def test_nothing_probed_is_said() -> None:
+    assert as_table({}) == "No scheduler of sched_ext was asked for.\n"
+
+
 def test_the_table_gives_each_reason_once() -> None:
     other = dataclasses.replace(REFUSED, scheduler="scx_other", vcpus=2)
     text = as_table({r.key: r for r in (REFUSED, other)})

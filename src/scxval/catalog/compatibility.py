@@ -79,6 +79,8 @@ def as_table(compatibility: Compatibility) -> str:
 
     Below it the reasons, each once.
     """
+    if not compatibility:
+        return "No scheduler of sched_ext was asked for.\n"
     counts = sorted({vcpus for _, _, vcpus in compatibility})
     reasons: dict[str, int] = {}
 

@@ -108,6 +108,8 @@ def _plain(value: Any) -> Any:
     """`--config` hands numbers inside lists and mappings over as strings; mend the integers."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
     if isinstance(value, str) and value.isdigit() and len(value) < 10:
         return int(value)
     if value in ("True", "true"):
