@@ -23,6 +23,8 @@ LOGS = ROOT / "tests/fixtures/rejections"
         ),
         ("verifier_stack", Cause.VERIFIER, "invalid read from stack R10 off=8 size=8"),
         ("verifier_qmap", Cause.VERIFIER, "qmap_dequeue (-EACCES): R7 invalid mem access 'scalar'"),
+        # Linux 7.3 explains its complaint at length after it.
+        ("verifier_73", Cause.VERIFIER, "qmap_dequeue (-EACCES): R7 invalid mem access 'scalar'"),
         ("kfunc", Cause.MISSING, "no kfunc scx_bpf_create_dsx, which"),
         ("type", Cause.MISSING, "struct bpf_struct_ops_sched_ext_opx is not found in kernel BTF"),
         (

@@ -89,3 +89,17 @@ def test_tail_of_a_panic_begins_with_it(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("before\n" + PANIC + "trace\n" * 50)
     assert tail(log)[0].endswith("sysrq triggered crash")
+
+
+def test_an_ejection_has_the_kernels_reason() -> None:
+    ejected = Verdict(Outcome.SCHEDULER_EJECTED, "sched_ext is disabled", "scheduler.log")
+    dmesg = (
+        '[    7.4] sched_ext: BPF scheduler "x" enabled\n'
+        '[   12.5] sched_ext: BPF scheduler "x" disabled (runnable task stall)\n'
+        "[   12.5] sched_ext: x: watchdog failed to check in for 5.004s\n"
+    )
+    assert with_cause(ejected, "", dmesg).reason == (
+        'sched_ext is disabled; BPF scheduler "x" disabled (runnable task stall); '
+        "x: watchdog failed to check in for 5.004s"
+    )
+    assert with_cause(ejected, "", "").reason == "sched_ext is disabled"

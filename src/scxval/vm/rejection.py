@@ -152,6 +152,9 @@ NOISE = re.compile(
     r"func#\d+ |Func#|arg#\d+ reference|R\d+(?:_\w+)?=|\s*$"
 )
 
+# Since Linux 7.3 the complaint is explained at length: source, instructions, how it came to that.
+EXPLANATION = re.compile(r"^Verification failed: ", re.MULTILINE)
+
 
 def _verifier(log: str) -> Rejection | None:
     """A program that did not load: its name, libbpf's errno and the verifier's complaint."""
@@ -161,7 +164,8 @@ def _verifier(log: str) -> Rejection | None:
     name, errno = failed[1], failed[2].strip()
     begin = log.find(f"libbpf: prog '{name}': -- BEGIN PROG LOAD LOG --")
     end = log.find("-- END PROG LOAD LOG --", begin)
-    said = log[begin:end].splitlines()[1:] if 0 <= begin < end else []
+    text = EXPLANATION.split(log[begin:end])[0] if 0 <= begin < end else ""
+    said = text.splitlines()[1:]
     complaints = [line.strip() for line in said if not NOISE.match(line)]
     if not complaints:
         return Rejection(
@@ -185,12 +189,18 @@ HARMLESS = re.compile(
 DMESG = re.compile(r"^(?:\[\s*\d+\.\d+\]\s*)?sched_ext: (.+)$", re.MULTILINE)
 
 
-def _kernel(dmesg: str) -> Rejection | None:
-    """What sched_ext itself said: a disabled scheduler's reason is on the line after."""
+def kernel_says(dmesg: str) -> str:
+    """What sched_ext itself said of a refused or disabled scheduler, "" for nothing.
+
+    A disabled scheduler's reason is on the line after.
+    """
     said = [line.strip() for line in DMESG.findall(dmesg) if not HARMLESS.search(line)]
-    if not said:
-        return None
-    return Rejection(Cause.KERNEL, f"the kernel refused the scheduler: {'; '.join(said[:2])}")
+    return "; ".join(said[:2])
+
+
+def _kernel(dmesg: str) -> Rejection | None:
+    said = kernel_says(dmesg)
+    return Rejection(Cause.KERNEL, f"the kernel refused the scheduler: {said}") if said else None
 
 
 ANYHOW = re.compile(r"^Error: (.+)\n\nCaused by:\n((?:    .+\n?)+)", re.MULTILINE)

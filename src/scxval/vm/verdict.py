@@ -11,7 +11,7 @@ from typing import Any
 
 from scxval.catalog.outcomes import Outcome
 from scxval.vm.launch import VmExit
-from scxval.vm.rejection import explain
+from scxval.vm.rejection import explain, kernel_says
 
 TAIL_LINES = 20
 PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
@@ -77,7 +77,10 @@ def judge(
 
 
 def with_cause(verdict: Verdict, scheduler_log: str, dmesg: str) -> Verdict:
-    """Add why a scheduler did not start to the verdict that it did not; others are left alone."""
+    """Add why a scheduler did not start, or was disabled, to the verdict that says so."""
+    if verdict.outcome is Outcome.SCHEDULER_EJECTED:
+        said = kernel_says(dmesg)
+        return replace(verdict, reason=f"{verdict.reason}; {said}") if said else verdict
     if verdict.outcome is not Outcome.SCHEDULER_REJECTED or verdict.log != "scheduler.log":
         return verdict
     why = explain(scheduler_log, dmesg).reason or "its log and dmesg.log are silent"
