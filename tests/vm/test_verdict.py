@@ -10,7 +10,7 @@ import pytest
 
 from scxval.catalog.outcomes import Outcome
 from scxval.vm.launch import VmExit
-from scxval.vm.verdict import Verdict, judge, tail, with_cause
+from scxval.vm.verdict import Verdict, judge, tail, with_cause, with_memory
 
 DONE = VmExit(exit_code=0, timed_out=False, total_s=10, boot_s=5)
 KILLED = VmExit(exit_code=None, timed_out=True, total_s=60, boot_s=None)
