@@ -10,15 +10,13 @@ import pytest
 
 from scxval.catalog.config import Config
 from scxval.catalog.model import Machine
-from scxval.vm.job import write_job
+from scxval.vm.job import idle_job, write_job
 from scxval.vm.launch import Guest, VmSpec
-from scxval.vm.probe import probe_job
-from scxval.vm.run_cell import AGENT
 from scxval.vm.snapshot import save
 
 
 def spec_in(machine: Machine, guest: Guest, folder: Path) -> VmSpec:
-    write_job(probe_job(), AGENT, folder / "in")
+    write_job(idle_job(), folder / "in")
     (folder / "out").mkdir()
     return VmSpec(machine, guest.absolute(), folder / "in", folder / "out", folder)
 

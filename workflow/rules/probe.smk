@@ -15,12 +15,12 @@ checkpoint probe:
         vm_slots=1,
         mem_mb=1024,
     params:
-        code=code("vm/probe.py", "vm/launch.py", "vm/qemu.py"),
+        code=code("probe/accelerator.py", "vm/launch.py", "vm/qemu.py"),
     message:
         "Prove each accelerator by booting a guest: usually 30 s"
     shell:
         """
-        python -m scxval.vm.probe \
+        python -m scxval.probe.accelerator \
             --kernel {input.kernel:q} \
             --initramfs {input.initramfs:q} \
             --image {input.image:q} \
@@ -45,14 +45,14 @@ rule probe_scheduler:
         vm_slots=1,
         mem_mb=1024,
     params:
-        code=code("agent/*", "vm/probe_scheduler.py"),
+        code=code("agent/*", "probe/scheduler.py", "vm/*.py"),
         entry=scheduler_json,
         limits=LIMITS,
     message:
         "Try {wildcards.scheduler} on {wildcards.kernel} with {wildcards.vcpus} CPUs: usually 15 s"
     shell:
         """
-        python -m scxval.vm.probe_scheduler \
+        python -m scxval.probe.scheduler \
             --scheduler {params.entry:q} \
             --kernel-name {wildcards.kernel:q} \
             --vcpus {wildcards.vcpus:q} \
@@ -103,7 +103,7 @@ rule snapshot:
         vm_slots=1,
         mem_mb=machine_memory,
     params:
-        code=code("agent/*", "vm/snapshot.py", "vm/qemu.py"),
+        code=code("agent/*", "vm/snapshot.py", "vm/qemu.py", "vm/launch.py"),
         machine=machine_json,
         qemu=qemu_version,
         limit_s=CONFIG.limits.boot_s,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The compatibility matrix: what became of each scheduler on each kernel with so many CPUs, as probed.
 
-One record for each kernel x scheduler x vCPU count is made by a real guest (scxval.vm.probe_scheduler);
+One record for each kernel x scheduler x vCPU count is made by a real guest (scxval.probe.scheduler);
 this module puts them together into the file that the planner reads.
 """
 

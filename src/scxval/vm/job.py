@@ -28,6 +28,8 @@ from scxval.catalog.rtapp import read_json
 from scxval.errors import ScxvalError
 from scxval.tracers.base import TracerCommand
 
+AGENT = Path(__file__).resolve().parents[1] / "agent"
+
 
 @dataclass(frozen=True)
 class JobFiles:
@@ -276,7 +278,22 @@ def version_commands(
     return commands
 
 
-def write_job(job: JobFiles, agent: Path, folder: Path) -> None:
+def idle_job() -> JobFiles:
+    """A job that does nothing: for a guest whose boot is all that matters."""
+    limits = Limits(boot_s=90, attach_s=1, ready_s=1, workload_s=60, stop_s=10, total_s=150)
+    spec: dict[str, Any] = {
+        "cell": None,
+        "limits": asdict(limits),
+        "isolation": {"tracer_cpus": None, "workload_cpus": None},
+        "scheduler": None,
+        "tracer": None,
+        "workload": {"argv": ["true"]},
+        "versions": {},
+    }
+    return JobFiles(spec, texts={}, copies={})
+
+
+def write_job(job: JobFiles, folder: Path) -> None:
     """Lay a job out: job.json, its files, and the agent as an importable tree."""
     folder.mkdir(parents=True)
     (folder / "job.json").write_text(json.dumps(job.spec, indent=1) + "\n", encoding="utf-8")
@@ -289,10 +306,10 @@ def write_job(job: JobFiles, agent: Path, folder: Path) -> None:
     package = folder / "scxval"
     (package / "agent").mkdir(parents=True)
     (package / "__init__.py").touch()
-    for source in agent_files(agent):
+    for source in agent_files():
         (package / "agent" / source.name).write_bytes(source.read_bytes())
 
 
-def agent_files(agent: Path) -> list[Path]:
+def agent_files() -> list[Path]:
     """The agent's source files, in a fixed order."""
-    return sorted([*agent.glob("*.py"), *agent.glob("*.sh")])
+    return sorted([*AGENT.glob("*.py"), *AGENT.glob("*.sh")])

@@ -8,6 +8,7 @@ with the process above it.
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import os
 import select
@@ -18,7 +19,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from scxval.catalog.model import Machine
 from scxval.errors import HarnessError
@@ -45,6 +45,13 @@ class Guest:
         return Guest(self.kernel.resolve(), self.initramfs.resolve(), self.image.resolve(), state)
 
 
+def guest_arguments(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
+    """Add --kernel, --initramfs, --image and --state; with `nargs` "?" a rule may leave them empty."""
+    for name in ("kernel", "initramfs", "image"):
+        parser.add_argument(f"--{name}", type=Path, required=True, nargs=nargs)
+    parser.add_argument("--state", type=Path, nargs="?", help="the state of a booted guest")
+
+
 @dataclass(frozen=True)
 class VmSpec:
     """One start of a machine; `inputs` is shared read-only, `out` read-write; absolute paths.
@@ -68,19 +75,6 @@ class VmExit:
     timed_out: bool
     total_s: float
     boot_s: float | None
-
-
-class Launcher(Protocol):
-    """How one kind of machine is started."""
-
-    def argv(self, spec: VmSpec) -> list[str]:
-        """The QEMU command that runs the machine until the guest powers off.
-
-        Raises HarnessError when it cannot be made.
-        """
-
-    def version(self) -> str:
-        """The launcher's version, for the provenance record. Raises HarnessError without one."""
 
 
 def kernel_cmdline(extra: str = "") -> str:

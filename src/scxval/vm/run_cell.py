@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from scxval import __version__
-from scxval.catalog.model import Machine
 from scxval.catalog.schema import repository
 from scxval.errors import HarnessError, ScxvalError
 from scxval.files import sha256, tree_sha256, write_json
 from scxval.vm import host as this_machine
-from scxval.vm import icount, qemu, vng
 from scxval.vm.job import (
     CellSpec,
     JobFiles,
@@ -32,125 +27,13 @@ from scxval.vm.job import (
     build_job,
     kernel_arguments,
     spec_from_json,
-    write_job,
 )
-from scxval.vm.launch import MARK, Guest, Launcher, VmExit, VmSpec, launch
-from scxval.vm.leftovers import keep_plain_files
+from scxval.vm.launch import Guest, guest_arguments
+from scxval.vm.launchers import LAUNCHERS
 from scxval.vm.provenance import git_state, host_facts
+from scxval.vm.run_job import Run, judge_run, run_job
 from scxval.vm.space import FLOOR_MIB, Space, memory_of, require
-from scxval.vm.verdict import Verdict, judge, tail, with_cause, with_memory
-
-AGENT = Path(__file__).resolve().parents[1] / "agent"
-LAUNCHERS: dict[str, Launcher] = {
-    "qemu": qemu,
-    "vng": vng,
-    "icount": icount,
-    "host": this_machine,
-}
-# What a launcher makes of the job's folder before the machine is started.
-PREPARE: dict[str, Callable[[VmSpec], VmSpec]] = {
-    "icount": icount.prepare,
-    "host": this_machine.prepare,
-}
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a finished run left behind, before it is judged; `boots` counts launches."""
-
-    vm: VmExit
-    boots: int
-    argv: list[str]
-    agent: dict[str, Any] | None
-    marks: list[dict[str, Any]]
-
-
-def run_job(
-    job: JobFiles,
-    machine: Machine,
-    guest: Guest,
-    raw: Path,
-    limits: tuple[int, int],
-    parent: int | None = None,
-    cmdline: str = "",
-) -> Run:
-    """Run a job in a fresh machine; `raw` ends up with all that it wrote. `limits`: boot_s, total_s;
-    the machine dies with the process `parent`; `cmdline` is added to the kernel's.
-
-    A guest that hangs before the job's first line has measured nothing: it is launched once more, and
-    the first console is kept as console.boot1.log.
-    """
-    raw.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".job-", dir=raw.parent) as work:
-        inputs = Path(work) / "in"
-        write_job(job, AGENT, inputs)
-        spec = VmSpec(
-            machine,
-            guest.absolute(),
-            inputs.resolve(),
-            raw.resolve(),
-            Path(work).resolve(),
-            cmdline,
-        )
-        if machine.launcher in PREPARE:
-            spec = PREPARE[machine.launcher](spec)
-        argv = LAUNCHERS[machine.launcher].argv(spec)
-        boots = 1
-        try:
-            vm = _launch_safely(argv, spec, limits, parent)
-            if vm.timed_out and vm.boot_s is None and machine.launcher != "host":
-                boots = 2
-                (raw / "console.log").rename(raw / "console.boot1.log")
-                vm = _launch_safely(argv, spec, limits, parent)
-        finally:
-            if machine.launcher == "host":
-                this_machine.clean_up(spec)
-        for name in ("job.json", *job.texts):
-            shutil.copy(inputs / name, raw / name)
-    return Run(vm, boots, argv, _read_agent(raw), _read_marks(raw))
-
-
-def _launch_safely(
-    argv: list[str], spec: VmSpec, limits: tuple[int, int], parent: int | None
-) -> VmExit:
-    """Launch with the output folder closed to other users of this host, and clean it afterwards."""
-    spec.out.chmod(0o700)
-    if spec.guest.state is not None:
-        qemu.release(spec)
-    try:
-        return launch(argv, spec.out, *limits, parent)
-    finally:
-        removed = keep_plain_files(spec.out)
-        if removed:
-            with (spec.out / "vm.log").open("a", encoding="utf-8") as log:
-                log.writelines(f"{line}\n" for line in removed)
-        spec.out.chmod(0o755)
-
-
-def _read_agent(raw: Path) -> dict[str, Any] | None:
-    path = raw / "agent.json"
-    if not path.exists():
-        return None
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if "agent_error" in result:
-        raise HarnessError(f"the in-guest agent failed:\n{result['agent_error']}")
-    return result
-
-
-def _read_marks(raw: Path) -> list[dict[str, Any]]:
-    """The agent's marks; a guest that died while writing leaves a partial last line.
-
-    An icount guest writes nothing but its console until the end: one mark is there.
-    """
-    marks = []
-    text = _text(raw / "agent.jsonl") or _text(raw / "console.log")
-    lines = [line for line in text.splitlines() if line.startswith(MARK)]
-    for line in lines:
-        try:
-            marks.append(json.loads(line))
-        except ValueError:
-            break
-    return marks
+from scxval.vm.verdict import Verdict, tail
 
 
 def run_cell(
@@ -194,16 +77,6 @@ def run_cell(
     write_json(out / "provenance.json", record)
     write_json(out / "status.json", status(spec, run, verdict, raw))
     return verdict
-
-
-def judge_run(run: Run, raw: Path, lost_events_allowed: int, limits: tuple[int, int]) -> Verdict:
-    """The verdict on a finished run."""
-    labels = [str(mark["mark"]) for mark in run.marks]
-    console = _text(raw / "console.log")
-    verdict = judge(run.vm, run.agent, console, labels, lost_events_allowed, limits)
-    dmesg = _text(raw / "dmesg.log")
-    verdict = with_cause(verdict, _text(raw / "scheduler.log"), dmesg)
-    return with_memory(verdict, f"{dmesg}\n{console}")
 
 
 def provenance(spec: CellSpec, job: JobFiles, run: Run) -> dict[str, Any]:
@@ -293,26 +166,12 @@ def digests(guest: Guest, spec: CellSpec, scheduler: tuple[Path, ...]) -> dict[s
         "kernel": sha256(guest.kernel) if booted else None,
         "initramfs": sha256(guest.initramfs) if booted else None,
         "image": sha256(guest.image) if booted else None,
-        "agent": tree_sha256(agent_files(AGENT)),
+        "agent": tree_sha256(agent_files()),
         "state": sha256(guest.state) if guest.state else None,
         "scheduler": sha256(scheduler[0]) if scheduler else None,
         "scheduler_files": tree_sha256(list(scheduler[1:])) if scheduler[1:] else None,
         "workload": sha256(spec.workload.file) if spec.workload.file else None,
     }
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def guest_arguments(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
-    """Add --kernel, --initramfs, --image and --state; with `nargs` "?" a rule may leave them empty."""
-    for name in ("kernel", "initramfs", "image"):
-        parser.add_argument(f"--{name}", type=Path, required=True, nargs=nargs)
-    parser.add_argument("--state", type=Path, nargs="?", help="the state of a booted guest")
 
 
 def main() -> int:

@@ -20,10 +20,8 @@ from typing import Any
 from scxval.errors import HarnessError, run_step
 from scxval.files import write_json
 from scxval.vm import qemu
-from scxval.vm.job import machine_from, write_job
-from scxval.vm.launch import Guest, VmSpec, running
-from scxval.vm.probe import probe_job
-from scxval.vm.run_cell import AGENT, guest_arguments
+from scxval.vm.job import idle_job, machine_from, write_job
+from scxval.vm.launch import Guest, VmSpec, guest_arguments, running
 from scxval.vm.verdict import tail
 
 HELD = b"scxval: held"
@@ -96,7 +94,7 @@ def main() -> None:
     guest = Guest(args.kernel, args.initramfs, args.image).absolute()
     with tempfile.TemporaryDirectory(prefix=".save-", dir=args.output.parent) as name:
         work = Path(name).resolve()
-        write_job(probe_job(), AGENT, work / "in")
+        write_job(idle_job(), work / "in")
         (work / "out").mkdir()
         spec = VmSpec(machine_from(args.machine), guest, work / "in", work / "out", work)
         times = save(spec, work / "state", args.limit_s)

@@ -24,8 +24,8 @@ from scxval.catalog.outcomes import Outcome
 from scxval.errors import HarnessError, run_step
 from scxval.files import write_json
 from scxval.vm.job import CellSpec, build_job, scheduler_from
-from scxval.vm.launch import Guest
-from scxval.vm.run_cell import Run, guest_arguments, judge_run, run_job
+from scxval.vm.launch import Guest, guest_arguments
+from scxval.vm.run_job import Run, judge_run, run_job
 
 # More runnable tasks than CPUs, that also sleep and fork, for about two seconds of an emulated guest.
 LOAD = Workload(

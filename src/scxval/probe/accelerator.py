@@ -11,37 +11,20 @@ import argparse
 import shutil
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from scxval.catalog.config import Limits
 from scxval.catalog.model import Machine
 from scxval.catalog.outcomes import Outcome
 from scxval.errors import HarnessError, run_step
 from scxval.files import write_json
-from scxval.vm.job import JobFiles
-from scxval.vm.launch import Guest
-from scxval.vm.run_cell import guest_arguments, judge_run, run_job
+from scxval.vm.job import idle_job
+from scxval.vm.launch import Guest, guest_arguments
+from scxval.vm.run_job import judge_run, run_job
 from scxval.vm.verdict import tail
 
 # A working accelerator boots in a few seconds; emulation on two slow cores takes ten.
 LIMITS = {"kvm": (20, 40), "tcg": (90, 150)}
-
-
-def probe_job() -> JobFiles:
-    """A job that does nothing."""
-    limits = Limits(boot_s=90, attach_s=1, ready_s=1, workload_s=60, stop_s=10, total_s=150)
-    spec: dict[str, Any] = {
-        "cell": None,
-        "limits": asdict(limits),
-        "isolation": {"tracer_cpus": None, "workload_cpus": None},
-        "scheduler": None,
-        "tracer": None,
-        "workload": {"argv": ["true"]},
-        "versions": {},
-    }
-    return JobFiles(spec, texts={}, copies={})
 
 
 def probe(accelerator: Literal["kvm", "tcg"], guest: Guest, work: Path) -> dict[str, Any]:
@@ -51,7 +34,7 @@ def probe(accelerator: Literal["kvm", "tcg"], guest: Guest, work: Path) -> dict[
         return {"works": False, "reason": f"{device} does not exist", "total_s": 0.0}
     machine = Machine(f"probe-{accelerator}", accelerator, "", "", vcpus=2, memory_mib=1024)
     raw = work / accelerator
-    run = run_job(probe_job(), machine, guest, raw, LIMITS[accelerator])
+    run = run_job(idle_job(), machine, guest, raw, LIMITS[accelerator])
     verdict = judge_run(run, raw, lost_events_allowed=0, limits=LIMITS[accelerator])
     works = verdict.outcome is Outcome.OK and run.vm.exit_code == 0
     return {
