@@ -113,6 +113,14 @@ def test_doctor_looks_at_this_machine(folder: Path) -> None:
     assert findings["Python 3.11 or newer"].ok
     assert not findings["guest files"].ok
     assert findings["guest files"].fix == "make provision"
+    assert findings["guest files"].detail == "no kernel; no image"
+    for name in ("kernel/debian-7.2/vmlinux", "guest/guest.erofs"):
+        file = folder / "resources" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    found = {f.name: f for f in examine(folder)}["guest files"]
+    assert found.ok
+    assert found.detail == "debian-7.2; an image"
     probed(folder)
     findings = {finding.name: finding for finding in examine(folder)}
     assert findings["accelerator"].ok

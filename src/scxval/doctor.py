@@ -151,10 +151,10 @@ def check_kvm_device() -> Finding:
 
 def check_provisioned(root: Path) -> Finding:
     """Guest files."""
-    names = ("kernel/vmlinux", "kernel/initramfs.cpio", "guest/guest.erofs")
-    missing = [name for name in names if not (root / "resources" / name).exists()]
-    detail = f"missing: {', '.join(missing)}" if missing else "kernel, initramfs, image"
-    return Finding("guest files", not missing, detail, "make provision", fatal=False)
+    kernels = sorted(path.parent.name for path in (root / "resources/kernel").glob("*/vmlinux"))
+    image = (root / "resources/guest/guest.erofs").exists()
+    detail = f"{', '.join(kernels) or 'no kernel'}; {'an image' if image else 'no image'}"
+    return Finding("guest files", bool(kernels) and image, detail, "make provision", fatal=False)
 
 
 def check_probe(root: Path) -> Finding:
