@@ -185,6 +185,15 @@ def guest_files(kernel):
     }
 
 
+def configured_guests():
+    """What guests are booted from, and their kernels' functions, for every configured machine."""
+    files = []
+    for kernel in configured_kernels():
+        functions = f"{KERNEL.format(kernel=kernel)}/functions.txt"
+        files += [*guest_files(kernel).values(), functions]
+    return files
+
+
 def kernel_guest(wildcards):
     return guest_files(wildcards.kernel)
 
