@@ -12,7 +12,8 @@ import pytest
 
 from scxval.catalog.compatibility import Attachment, as_table, main, merge, read_compatibility
 from scxval.catalog.config import Config, parse_config
-from scxval.catalog.matrix import Host, plan, probes
+from scxval.catalog.exclusion import Host
+from scxval.catalog.matrix import plan, probes
 from scxval.catalog.outcomes import Outcome
 from scxval.errors import ScxvalError
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scxval.catalog.config import parse_config, read_config_files
-from scxval.catalog.matrix import NO_ISOLCPUS, Host, plan, this_host
+from scxval.catalog.exclusion import NO_ISOLCPUS, Host
+from scxval.catalog.matrix import plan, this_host
 from scxval.catalog.model import AXES, Cell, cell_from_path
 from scxval.catalog.outcomes import Outcome
 
@@ -168,3 +169,19 @@ def test_host_reads_the_probe(tmp_path: Path) -> None:
     file.write_text(json.dumps({"kvm": {"works": False}, "tcg": {"works": True}}))
     assert this_host(tmp_path).accelerators == {"kvm": False, "tcg": True}
     assert this_host(tmp_path).memory_mib > 256
+
+
+def test_isolcpus_is_not_for_a_guest_that_has_booted(raw_config: dict[str, Any]) -> None:
+    config = parse_config(
+        {
+            **raw_config,
+            "scheduler": "fair",
+            "isolation": "isolcpus",
+            "machine": ["tcg4", "tcg4-restored"],
+        },
+        ROOT,
+    )
+    made = plan(config, Host(16384, {"tcg": True, "kvm": False}))
+    assert {cell.machine for cell in made.cells} == {"tcg4"}
+    assert {e.cell.machine for e in made.excluded} == {"tcg4-restored"}
+    assert "take a machine with boot: cold" in made.excluded[0].reason

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from scxval.catalog.matrix import NO_ISOLCPUS
+from scxval.catalog.exclusion import NO_ISOLCPUS
 from scxval.events.capability import read_capability
 from scxval.events.table import read_events
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The matrix: which cells a configuration asks for, and which of them cannot exist, with the reason.
 
-One function decides (`why_not`); everything it excludes is listed in the plan and in the report.
+What scxval.catalog.exclusion takes out is listed in the plan and in the report.
 """
 
 from __future__ import annotations
@@ -9,33 +9,15 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scxval.catalog.compatibility import Compatibility, read_compatibility
+from scxval.catalog.compatibility import read_compatibility
 from scxval.catalog.config import Config
+from scxval.catalog.exclusion import Host, why_not
 from scxval.catalog.load import Catalog
 from scxval.catalog.model import AXES, Cell, Excluded
-from scxval.catalog.outcomes import Outcome
-
-# The kernel's own words (scx_enable, Linux 6.12 and later); dmesg of such an attempt shows them.
-NO_ISOLCPUS = 'sched_ext: Not compatible with "isolcpus=" domain isolation'
-
-
-@dataclass(frozen=True)
-class Host:
-    """What the planner may know of this host: free memory and which accelerators booted a guest.
-
-    An accelerator that is not in `accelerators` has not been tried yet, nor a scheduler on a kernel that is
-    not in `compatibility`. `cpus` are those of a machine that is this host itself.
-    """
-
-    memory_mib: int
-    accelerators: Mapping[str, bool]
-    compatibility: Compatibility = field(default_factory=dict)
-    cpus: int = 1
 
 
 @dataclass(frozen=True)
@@ -138,89 +120,3 @@ def resolve_machines(names: list[str], catalog: Catalog, host: Host) -> tuple[li
             # None of them boots: keep the last, so that the report says why.
             resolved.append(catalog.aliases[name][-1])
     return list(dict.fromkeys(resolved)), unresolved
-
-
-def why_not(cell: Cell, catalog: Catalog, host: Host) -> Excluded | None:
-    """The one place that decides that a cell cannot exist; None when it can be run."""
-    scheduler = catalog.schedulers[cell.scheduler]
-    isolation = catalog.isolations[cell.isolation]
-    machine = catalog.machines[cell.machine]
-    vcpus = machine.vcpus or host.cpus
-    if isolation.tracer_cpus >= vcpus:
-        return Excluded(
-            cell,
-            Outcome.INFEASIBLE,
-            f"isolation {isolation.name} keeps {isolation.tracer_cpus} CPU(s) for the tracer and "
-            f"machine {machine.name} has {vcpus}: none is left for the workload",
-        )
-    workload_cpus = vcpus - isolation.tracer_cpus
-    beyond = [c for c in catalog.workloads[cell.workload].cpus if c >= workload_cpus]
-    if beyond:
-        return Excluded(
-            cell,
-            Outcome.INFEASIBLE,
-            f"workload {cell.workload} binds a task to CPU {beyond[0]}; with isolation "
-            f"{isolation.name}, machine {machine.name} has 0 to {workload_cpus - 1} for it",
-        )
-    if vcpus < scheduler.min_vcpus:
-        return Excluded(
-            cell,
-            Outcome.UNSUPPORTED,
-            f"{scheduler.name} needs at least {scheduler.min_vcpus} CPUs, "
-            f"machine {machine.name} has {vcpus}",
-        )
-    if scheduler.even_vcpus and vcpus % 2:
-        return Excluded(
-            cell,
-            Outcome.UNSUPPORTED,
-            f"{scheduler.name} needs an even number of CPUs, machine {machine.name} has {vcpus}",
-        )
-    if isolation.kind == "isolcpus" and scheduler.is_sched_ext:
-        return Excluded(
-            cell,
-            Outcome.UNSUPPORTED,
-            f"the kernel refuses every sched_ext scheduler beside isolcpus= ({NO_ISOLCPUS}); "
-            "isolation of kind cpuset works with sched_ext",
-        )
-    if isolation.kind == "isolcpus" and machine.launcher == "host":
-        return Excluded(
-            cell,
-            Outcome.UNSUPPORTED,
-            f"isolcpus= is set when a kernel boots, and machine {machine.name} is already running",
-        )
-    if machine.launcher == "host" and catalog.workloads[cell.workload].cgroups:
-        return Excluded(
-            cell,
-            Outcome.UNSUPPORTED,
-            f"workload {cell.workload} makes cgroups, which would stay on machine {machine.name}",
-        )
-    if machine.memory_mib > host.memory_mib:
-        return Excluded(
-            cell,
-            Outcome.INFEASIBLE,
-            f"machine {machine.name} needs {machine.memory_mib} MiB of memory, "
-            f"this host has {host.memory_mib} MiB",
-        )
-    if host.accelerators.get(machine.accelerator) is False:
-        return Excluded(
-            cell,
-            Outcome.UNSUPPORTED,
-            f"accelerator {machine.accelerator} did not boot a guest on this host "
-            "(see resources/probe/accelerator.json)",
-        )
-    if machine.boot == "snapshot" and isolation.kind == "isolcpus":
-        return Excluded(
-            cell,
-            Outcome.UNSUPPORTED,
-            f"isolation {isolation.name} is an argument of the kernel's, and machine {machine.name} goes "
-            "on from a guest that has booted without it; take a machine with boot: cold",
-        )
-    found = host.compatibility.get((machine.kernel, scheduler.name, machine.vcpus))
-    if found is not None and found.refused:
-        return Excluded(
-            cell,
-            Outcome.UNSUPPORTED,
-            f"{scheduler.name} does not attach to {found.release} with {found.vcpus} CPUs, as probed: "
-            f"{found.reason}",
-        )
-    return None
