@@ -86,7 +86,7 @@ def test_ok_with_scheduler(fault_config: Config, guest: Guest, tmp_path: Path) -
 def test_boot_failed(fault_config: Config, guest: Guest, tmp_path: Path) -> None:
     status = run(spec_of(fault_config, machine="starved2"), guest, tmp_path / "cell")
     assert status["outcome"] == "boot_failed"
-    assert status["reason"]
+    assert "too little memory_mib" in status["reason"]
     assert status["wall_s"]["boot"] is None
     assert status["boots"] == 1
 

@@ -50,6 +50,9 @@ def judge(
             if panic
             else f"no sign of the job after {limits[0]} s, twice"
             if vm.timed_out
+            else "the guest went down before the job began without a word, as with too little memory_mib "
+            "for its initramfs (QEMU ended with 0)"
+            if vm.exit_code == 0 and not console.strip()
             else f"QEMU ended with {vm.exit_code} before the job began"
         )
         log = "console.log" if console.strip() else "vm.log"
