@@ -60,6 +60,14 @@ def test_ok(fault_config: Config, guest: Guest, tmp_path: Path) -> None:
     assert mine["versions"] == other["versions"]
 
 
+def test_the_guest_has_its_kernels_configuration(
+    fault_config: Config, guest: Guest, tmp_path: Path
+) -> None:
+    # Without it libbpf refuses most schedulers from crates.
+    for status in both(fault_config, guest, tmp_path, {}, workload="kernel_config"):
+        assert status["outcome"] == "ok", status["log_tail"]
+
+
 def test_panic(fault_config: Config, guest: Guest, tmp_path: Path) -> None:
     for status in both(fault_config, guest, tmp_path, {}, workload="panic"):
         assert status["outcome"] == "panic"

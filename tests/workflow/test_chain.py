@@ -126,6 +126,33 @@ def test_a_changed_axis_runs_only_the_new_cell(chain: Workdir) -> None:
     assert {cell: after[cell] for cell in before} == before
 
 
+def own_probes(workdir: Workdir) -> None:
+    """Share the guest, but not what has been probed already."""
+    resources = workdir.path / "resources"
+    shared = resources.resolve()
+    resources.unlink()
+    (resources / "probe").mkdir(parents=True)
+    for entry in shared.iterdir():
+        if entry.name != "probe":
+            (resources / entry.name).symlink_to(entry)
+    shutil.copy2(shared / "probe/accelerator.json", resources / "probe/accelerator.json")
+
+
+def test_a_scheduler_that_the_probe_finds_refused_is_not_run(make_workdir) -> None:
+    workdir: Workdir = make_workdir("refused")
+    own_probes(workdir)
+    axes = ["scheduler=pairs", "tracer=none", "workload=who_am_i"]
+    # The matrix of another configuration is there already.
+    done = workdir.snakemake("compatibility", "--config", *FAULTS, *axes, "machine=tcg2")
+    assert done.returncode == 0, done.stdout
+    done = workdir.snakemake("--config", *FAULTS, *axes, "machine=tcg3")
+    assert done.returncode == 0, done.stdout
+    assert outcomes(workdir) == {"fair/who_am_i/none/none/tcg3/rep0": "ok"}
+    (excluded,) = json.loads((workdir.path / "results/plan.json").read_text())["excluded"]
+    assert excluded["outcome"] == "unsupported"
+    assert "scx_pair requires an even CPU count, got 3" in excluded["reason"]
+
+
 def test_a_scheduler_that_cannot_attach(make_workdir) -> None:
     """isolcpus: the kernel refuses every sched_ext scheduler; the baseline beside it is measured."""
     workdir = make_workdir("rejected")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The checked configuration, the plan made from it, and the input functions of the other files.
 # Needs: config. Makes: names only, no files.
+import hashlib
 import json
 import os
 import re
@@ -48,6 +49,7 @@ wildcard_constraints:
     isolation="|".join(map(re.escape, CATALOG.isolations)),
     machine="|".join(map(re.escape, CATALOG.machines)),
     kernel="|".join(map(re.escape, CATALOG.kernels)),
+    probes=r"[0-9a-f]{12}",
     vcpus=r"\d+",
     rep=r"\d+",
 
@@ -61,18 +63,40 @@ def code(*patterns):
 
 def current_plan():
     """The plan, once the probes have said what accelerators and schedulers work."""
-    checkpoints.probe.get()
-    checkpoints.compatibility.get()
+    if not all(map(os.path.exists, probed_records(None))):
+        checkpoints.probed.get(probes=needed_probes_id())
     return plan(CONFIG, this_host(PROBE))
+
+
+def needed_probes():
+    """(kernel, scheduler, vCPUs) that the configuration needs; the accelerators must be known."""
+    checkpoints.probe.get()
+    return probes(CONFIG, this_host(PROBE))
+
+
+def needed_probes_id():
+    """A digest of what is to be probed, with the schedulers' versions and arguments."""
+    asked = [
+        (kernel, scheduler_record(CATALOG.schedulers[name]), vcpus)
+        for kernel, name, vcpus in needed_probes()
+    ]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:12]
 
 
 def probed_records(wildcards):
     """A record for every scheduler, kernel and vCPU count that the configuration needs."""
-    checkpoints.probe.get()
     return [
         f"resources/probe/schedulers/{kernel}/{vcpus}/{scheduler}.json"
-        for kernel, scheduler, vcpus in probes(CONFIG, this_host(PROBE))
+        for kernel, scheduler, vcpus in needed_probes()
     ]
+
+
+def probed_matrix(wildcards):
+    return f"resources/probe/compatibility/{needed_probes_id()}.json"
+
+
+def probed_table(wildcards):
+    return f"resources/probe/compatibility/{needed_probes_id()}.md"
 
 
 def planned(name):

@@ -68,15 +68,18 @@ rule probe_scheduler:
         """
 
 
-checkpoint compatibility:
-    """The records of all schedulers as one matrix, which the planner reads."""
+checkpoint probed:
+    """The records that a configuration needs as one matrix; the plan is made once it is there.
+
+    Named by what was asked for, so that another configuration's matrix never passes for this one's.
+    """
     input:
         records=probed_records,
     output:
-        matrix="resources/probe/compatibility.json",
-        table="resources/probe/compatibility.md",
+        matrix="resources/probe/compatibility/{probes}.json",
+        table="resources/probe/compatibility/{probes}.md",
     log:
-        "logs/compatibility.log",
+        "logs/probed/{probes}.log",
     params:
         code=code("catalog/compatibility.py"),
     shell:
@@ -86,6 +89,23 @@ checkpoint compatibility:
             --table {output.table:q} \
             {input.records:q} \
             >{log:q} 2>&1
+        """
+
+
+rule compatibility:
+    """The matrix of this configuration under a name of its own."""
+    input:
+        matrix=probed_matrix,
+        table=probed_table,
+    output:
+        matrix="resources/probe/compatibility.json",
+        table="resources/probe/compatibility.md",
+    log:
+        "logs/compatibility.log",
+    shell:
+        """
+        cp {input.matrix:q} {output.matrix:q} 2>{log:q}
+        cp {input.table:q} {output.table:q} 2>>{log:q}
         """
 
 

@@ -7,7 +7,7 @@ rule write_plan:
     """The planned cells, and the excluded ones with their reasons."""
     input:
         probe="resources/probe/accelerator.json",
-        compatibility="resources/probe/compatibility.json",
+        compatibility=probed_matrix,
     output:
         plan="results/plan.json",
     log:

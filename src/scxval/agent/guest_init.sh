@@ -26,6 +26,8 @@ have cgroup2 /sys/fs/cgroup
 have bpf /sys/fs/bpf
 have debugfs /sys/kernel/debug
 have tracefs /sys/kernel/tracing
+# The qemu launcher's initramfs puts it there.
+[ -e "/boot/config-$(uname -r)" ] || cp /job/in/config-* /boot/
 mkdir -p /run/scxval/raw
 ip link set lo up 2>/dev/null
 cd /run/scxval || exit 1

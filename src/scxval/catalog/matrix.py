@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scxval.catalog.compatibility import read_compatibility
+from scxval.catalog.compatibility import merge
 from scxval.catalog.config import Config
 from scxval.catalog.exclusion import Host, why_not
 from scxval.catalog.load import Catalog
@@ -49,7 +49,7 @@ def this_host(probe: Path) -> Host:
     path = probe / "accelerator.json"
     record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     accelerators = {name: bool(entry["works"]) for name, entry in record.items()}
-    compatibility = read_compatibility(probe / "compatibility.json")
+    compatibility = merge(sorted((probe / "schedulers").glob("*/*/*.json")))
     return Host(memory_mib(), accelerators, compatibility, len(os.sched_getaffinity(0)))
 
 

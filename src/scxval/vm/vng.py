@@ -12,6 +12,7 @@ import mmap
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
@@ -23,7 +24,7 @@ from scxval.vm import qemu
 from scxval.vm.launch import VmSpec, kernel_cmdline
 
 # Folders that the guest may write to, in memory; the image itself is read-only.
-WRITABLE = ("/etc", "/home", "/job", "/opt", "/root", "/srv", "/usr", "/var")
+WRITABLE = ("/boot", "/etc", "/home", "/job", "/opt", "/root", "/srv", "/usr", "/var")
 START = "exec sh /job/in/scxval/agent/guest_init.sh"
 # Linux arch/x86/include/asm/setup.h: COMMAND_LINE_SIZE; the kernel drops what is beyond it.
 COMMAND_LINE_MAX = 2048
@@ -36,6 +37,9 @@ def argv(spec: VmSpec) -> list[str]:
     """
     folder = spec.work / "vng"
     kernel = unpack(spec.guest.kernel, spec.guest.initramfs, folder)
+    for config in folder.glob("config-*"):
+        # guest_init.sh takes it from there to /boot.
+        shutil.copy(config, spec.inputs)
     command = virtme_run(spec, kernel, folder)
     if len(command[command.index("-append") + 1]) >= COMMAND_LINE_MAX:
         raise ScxvalError(
@@ -57,7 +61,7 @@ def unpack(kernel: Path, initramfs: Path, folder: Path) -> Path:
     folder.mkdir()
     with initramfs.open("rb") as archive:
         subprocess.run(
-            ["cpio", "-i", "-d", "--quiet", "modules/*.ko", "bin/busybox"],
+            ["cpio", "-i", "-d", "--quiet", "modules/*.ko", "bin/busybox", "config-*"],
             stdin=archive,
             cwd=folder,
             check=True,
