@@ -48,19 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(command=doctor_command)
 
     cells = commands.add_parser("cells", help="planned cells, and why others are excluded")
-    cells.add_argument("--configfile", type=Path, nargs="+", default=[], metavar="FILE")
-    cells.add_argument(
-        "--config", nargs="+", default=[], metavar="KEY=VALUE", help="as Snakemake's"
-    )
+    _config_arguments(cells)
     cells.set_defaults(command=cells_command)
 
     workloads = commands.add_parser(
         "workloads", help="the catalogue's workloads, their questions, what the simulator can take"
     )
-    workloads.add_argument("--configfile", type=Path, nargs="+", default=[], metavar="FILE")
-    workloads.add_argument(
-        "--config", nargs="+", default=[], metavar="KEY=VALUE", help="as Snakemake's"
-    )
+    _config_arguments(workloads)
     workloads.set_defaults(command=workloads_command)
 
     show = commands.add_parser("show", help="how a cell ended, and where its files are")
@@ -83,6 +77,14 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--window-ms", type=int, default=200)
     report.set_defaults(command=report_command)
     return parser
+
+
+def _config_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --configfile and --config, what `config_from` takes."""
+    parser.add_argument("--configfile", type=Path, nargs="+", default=[], metavar="FILE")
+    parser.add_argument(
+        "--config", nargs="+", default=[], metavar="KEY=VALUE", help="as Snakemake's"
+    )
 
 
 def doctor_command(_: argparse.Namespace) -> int:

@@ -9,7 +9,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from scxval.catalog.model import Machine
 from scxval.vm import qemu
 from scxval.vm.launch import Guest, VmSpec
 
+from ..processes import machines_below, wait_for
 from .test_outcomes import spec_of
 
 MACHINE = Machine("m", "tcg", "", "debian-7.2", 2, 512)
@@ -48,24 +48,8 @@ def test_argv_by_accelerator() -> None:
 
 
 def qemu_of(folder: Path) -> int | None:
-    """The QEMU process that works in a folder."""
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes()
-        except OSError:
-            continue
-        if b"qemu-system" in words and str(folder).encode() in words:
-            return int(entry.parent.name)
-    return None
-
-
-def wait_for(condition: object, limit_s: float) -> bool:
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        if condition():  # type: ignore[operator]
-            return True
-        time.sleep(0.1)
-    return False
+    """The QEMU process that works below a folder."""
+    return next(iter(machines_below(folder)), None)
 
 
 @pytest.mark.vm

@@ -6,12 +6,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
+from ..processes import machines_below, wait_for
 from .conftest import Workdir
 
 pytestmark = [pytest.mark.workflow, pytest.mark.vm]
@@ -20,28 +18,6 @@ SWEEP = [
     "catalog=[config/catalog,faults]",
     *("isolation=none", "reps=2", "scheduler=fair", "tracer=none", "machine=tcg2"),
 ]
-
-
-def wait_for(condition: Callable[[], object], limit_s: float) -> bool:
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False
-
-
-def machines_of(workdir: Workdir) -> list[int]:
-    """QEMU processes that write below a folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes()
-        except OSError:
-            continue
-        if b"qemu-system" in words and f"{workdir.path}/".encode() in words:
-            found.append(int(entry.parent.name))
-    return found
 
 
 def started(workdir: Workdir) -> dict[str, float]:
@@ -55,7 +31,7 @@ def test_two_at_once_then_killed_then_resumed(make_workdir) -> None:
     workdir: Workdir = make_workdir("interrupted")
     first = workdir.start("--config", *SWEEP)
     try:
-        assert wait_for(lambda: len(workdir.runs()) == 1 and machines_of(workdir), 180)
+        assert wait_for(lambda: len(workdir.runs()) == 1 and machines_below(workdir.path), 180)
         finished = started(workdir)
         # A second one in the same folder is refused, and says why.
         second = workdir.snakemake("--config", *SWEEP)
@@ -63,11 +39,13 @@ def test_two_at_once_then_killed_then_resumed(make_workdir) -> None:
         assert "Directory cannot be locked" in second.stdout
         assert "--unlock" in second.stdout
         assert first.poll() is None
-        assert len(machines_of(workdir)) == 1
+        assert len(machines_below(workdir.path)) == 1
         # As the kernel's OOM killer or an impatient user would: only Snakemake, with no warning.
         os.kill(first.pid, signal.SIGKILL)
         first.wait()
-        assert wait_for(lambda: not machines_of(workdir), 10), "a machine outlived Snakemake"
+        assert wait_for(lambda: not machines_below(workdir.path), 10), (
+            "a machine outlived Snakemake"
+        )
     finally:
         if first.poll() is None:
             os.killpg(first.pid, signal.SIGKILL)

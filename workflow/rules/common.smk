@@ -209,12 +209,15 @@ def guest_files(kernel):
     }
 
 
+def functions_of(kernel):
+    return f"{KERNEL.format(kernel=kernel)}/functions.txt"
+
+
 def configured_guests():
     """What guests are booted from, and their kernels' functions, for every configured machine."""
     files = []
     for kernel in configured_kernels():
-        functions = f"{KERNEL.format(kernel=kernel)}/functions.txt"
-        files += [*guest_files(kernel).values(), functions]
+        files += [*guest_files(kernel).values(), functions_of(kernel)]
     return files
 
 
@@ -253,7 +256,7 @@ def qemu_version(wildcards):
 def machine_functions(wildcards):
     if is_host(wildcards):
         return []
-    return f"resources/kernel/{machine_kernel(wildcards)}/functions.txt"
+    return functions_of(machine_kernel(wildcards))
 
 
 def workload_file(wildcards):

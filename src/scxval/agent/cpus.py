@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scxval.agent.scx import read_text
+
 SYSFS = Path("/sys/devices/system/cpu")
 
 
@@ -20,7 +22,7 @@ def parse_list(text: str) -> list[int]:
 
 def online(root: Path = SYSFS) -> list[int]:
     """CPUs that are online."""
-    return parse_list(_text(root / "online"))
+    return parse_list(read_text(root / "online"))
 
 
 def isolated(root: Path = SYSFS, groups: Path | None = None) -> list[int]:
@@ -28,8 +30,8 @@ def isolated(root: Path = SYSFS, groups: Path | None = None) -> list[int]:
 
     By isolcpus= (sysfs), and by cpuset partitions of the cgroup v2 tree `groups`.
     """
-    by_partition = _text(groups / "cpuset.cpus.isolated") if groups else ""
-    return sorted({*parse_list(_text(root / "isolated")), *parse_list(by_partition)})
+    by_partition = read_text(groups / "cpuset.cpus.isolated") if groups else ""
+    return sorted({*parse_list(read_text(root / "isolated")), *parse_list(by_partition)})
 
 
 def cgroup_root(mounts: Path = Path("/proc/mounts")) -> Path | None:
@@ -52,13 +54,6 @@ def sharing(root: Path = SYSFS) -> dict[str, list[str]]:
         folder = root / f"cpu{cpu}"
         # index0 to index3: L1 data, L1 instructions, L2, L3.
         last = max((folder / "cache").glob("index[0-9]"), default=folder)
-        llcs[_text(last / "shared_cpu_list")] = None
-        cores[_text(folder / "topology/thread_siblings_list")] = None
+        llcs[read_text(last / "shared_cpu_list")] = None
+        cores[read_text(folder / "topology/thread_siblings_list")] = None
     return {"llcs": [g for g in llcs if g], "cores": [g for g in cores if g]}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""

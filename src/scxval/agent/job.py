@@ -21,7 +21,7 @@ from typing import Any
 from scxval.agent import cpus
 from scxval.agent.clocks import Marks
 from scxval.agent.procs import POLL_S, Child, first_line, wait_until
-from scxval.agent.scx import ScxState, read_events, read_state
+from scxval.agent.scx import ScxState, read_events, read_state, read_text
 
 CANNOT_EXECUTE = (errno.ENOENT, errno.EACCES, errno.ENOEXEC)
 # A memory file system with less than this left has been written full.
@@ -439,14 +439,14 @@ def guest_facts() -> dict[str, Any]:
     return {
         "kernel": f"{uname.release} {uname.version} {uname.machine}",
         "release": uname.release,
-        "cmdline": _read("/proc/cmdline"),
-        "cpus_online": _read(sys_cpu / "cpu/online"),
-        "cpus_isolated": _read(sys_cpu / "cpu/isolated"),
+        "cmdline": read_text(Path("/proc/cmdline")),
+        "cpus_online": read_text(sys_cpu / "cpu/online"),
+        "cpus_isolated": read_text(sys_cpu / "cpu/isolated"),
         "topology": cpus.sharing(),
-        "clocksource": _read(sys_cpu / "clocksource/clocksource0/current_clocksource"),
-        "mem_total_kib": int(_read("/proc/meminfo").split()[1]),
+        "clocksource": read_text(sys_cpu / "clocksource/clocksource0/current_clocksource"),
+        "mem_total_kib": int(read_text(Path("/proc/meminfo")).split()[1]),
         "build_id": build_id(Path("/sys/kernel/notes").read_bytes()),
-        "uptime_s": float(_read("/proc/uptime").split()[0]),
+        "uptime_s": float(read_text(Path("/proc/uptime")).split()[0]),
     }
 
 
@@ -480,10 +480,3 @@ def copy_tree(source: Path, target: Path) -> None:
             with Path(folder, name).open("rb") as data, (to / name).open("wb") as out:
                 while chunk := data.read(1 << 20):
                     out.write(chunk)
-
-
-def _read(path: str | Path) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""

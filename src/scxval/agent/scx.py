@@ -34,19 +34,20 @@ class ScxState(NamedTuple):
 def read_state(root: Path = SYSFS) -> ScxState:
     """Read the state; "absent" when the kernel has no sched_ext."""
     return ScxState(
-        state=_text(root / "state") or "absent",
-        ops=_text(root / "root" / "ops"),
-        enable_seq=int(_text(root / "enable_seq") or 0),
-        nr_rejected=int(_text(root / "nr_rejected") or 0),
+        state=read_text(root / "state") or "absent",
+        ops=read_text(root / "root" / "ops"),
+        enable_seq=int(read_text(root / "enable_seq") or 0),
+        nr_rejected=int(read_text(root / "nr_rejected") or 0),
     )
 
 
 def read_events(root: Path = SYSFS) -> str:
     """The scheduler's event counters; the file goes away with the scheduler."""
-    return _text(root / "root" / "events")
+    return read_text(root / "root" / "events")
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A small file of the kernel's, stripped; "" where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError:

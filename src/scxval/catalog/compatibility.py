@@ -2,7 +2,7 @@
 """The compatibility matrix: what became of each scheduler on each kernel with so many CPUs, as probed.
 
 One record for each kernel x scheduler x vCPU count is made by a real guest (scxval.probe.scheduler);
-this module puts them together into the file that the planner reads.
+the planner reads those, and this module puts them together into one file and a table for people.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from scxval.catalog.outcomes import Outcome
 from scxval.errors import HarnessError, run_step
 from scxval.files import write_json
 from scxval.vm.job import idle_job
-from scxval.vm.launch import Guest, guest_arguments
+from scxval.vm.launch import Guest, guest_arguments, guest_from
 from scxval.vm.run_job import judge_run, run_job
 from scxval.vm.verdict import tail
 
@@ -54,7 +54,7 @@ def main() -> None:
     guest_arguments(parser)
     parser.add_argument("--output", type=Path, required=True, help="accelerator.json")
     args = parser.parse_args()
-    guest = Guest(args.kernel, args.initramfs, args.image)
+    guest = guest_from(args)
     work = Path(tempfile.mkdtemp(prefix="probe-", dir=args.output.parent))
     try:
         kvm = probe("kvm", guest, work)

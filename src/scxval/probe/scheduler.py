@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 import tempfile
 from dataclasses import asdict
@@ -24,7 +23,7 @@ from scxval.catalog.outcomes import Outcome
 from scxval.errors import HarnessError, run_step
 from scxval.files import write_json
 from scxval.vm.job import CellSpec, build_job, scheduler_from
-from scxval.vm.launch import Guest, guest_arguments
+from scxval.vm.launch import Guest, guest_arguments, guest_from
 from scxval.vm.run_job import Run, judge_run, run_job
 
 # More runnable tasks than CPUs, that also sleep and fork, for about two seconds of an emulated guest.
@@ -112,13 +111,10 @@ def main() -> None:
     machine = Machine(
         f"probe{args.vcpus}", accelerator, "", args.kernel_name, args.vcpus, memory_mib=1024
     )
-    guest = Guest(args.kernel, args.initramfs, args.image)
+    guest = guest_from(args)
     spec = probe_spec(args.scheduler, machine, Limits(**args.limits))
-    work = Path(tempfile.mkdtemp(prefix=".probe-", dir=args.output.parent))
-    try:
-        found = probe_scheduler(spec, guest, args.binary, tuple(args.files), work)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=".probe-", dir=args.output.parent) as work:
+        found = probe_scheduler(spec, guest, args.binary, tuple(args.files), Path(work))
     print(f"{found.scheduler} on {found.release}: {found.outcome} {found.reason}")
     write_json(args.output, asdict(found))
 

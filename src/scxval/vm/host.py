@@ -20,6 +20,7 @@ from scxval.agent.cpus import cgroup_root
 from scxval.agent.cpuset import NAME
 from scxval.catalog.matrix import memory_mib
 from scxval.catalog.model import Machine
+from scxval.catalog.rtapp import LOGDIR
 from scxval.errors import ScxvalError
 from scxval.tracers.btf import function_names
 from scxval.vm.launch import Guest, VmSpec
@@ -28,7 +29,7 @@ NO_VM = "no virtual machine: ran on this machine itself"
 # There is nothing to boot.
 NO_GUEST = Guest(Path(os.devnull), Path(os.devnull), Path(os.devnull))
 # Where a guest's agent keeps traces; rt-app files name it as their logdir.
-GUEST_RAW = "/run/scxval/raw"
+GUEST_RAW = str(Path(LOGDIR).parent)
 BTF = Path("/sys/kernel/btf/vmlinux")
 
 

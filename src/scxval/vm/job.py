@@ -82,11 +82,6 @@ def cell_spec(cell: Cell, config: Config) -> CellSpec:
     )
 
 
-def machine_from(record: dict[str, Any]) -> Machine:
-    """A machine's entry from JSON."""
-    return Machine(**record)
-
-
 def scheduler_record(scheduler: Scheduler) -> dict[str, Any]:
     """A scheduler's entry for JSON; its files go by name."""
     return {**asdict(scheduler), "files": [file.name for file in scheduler.files]}
@@ -117,10 +112,7 @@ def spec_from_json(text: str, workload_file: Path | None) -> CellSpec:
 
 
 def _workload_from(record: dict[str, Any], file: Path | None) -> Workload:
-    groups = tuple(
-        Cgroup(**{**group, "tasks": tuple(group["tasks"]), "argv": tuple(group["argv"])})
-        for group in record["cgroups"]
-    )
+    groups = tuple(Cgroup(**_tuples(group)) for group in record["cgroups"])
     return Workload(**_tuples({**record, "file": file, "cgroups": groups}))
 
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What every launcher has in common: the machine to start, and watching it from start to end.
 
-A launcher is a module with `argv` and `version`: scxval.vm.qemu, scxval.vm.vng. A guest can write to
-the job's output folder and nowhere else on the host; it dies with whoever started it, and that one
-with the process above it.
+A guest can write to the job's output folder and nowhere else on the host; it dies with whoever started
+it, and that one with the process above it. How each kind of machine is started: scxval.vm.launchers.
 """
 
 from __future__ import annotations
@@ -50,6 +49,11 @@ def guest_arguments(parser: argparse.ArgumentParser, nargs: str | None = None) -
     for name in ("kernel", "initramfs", "image"):
         parser.add_argument(f"--{name}", type=Path, required=True, nargs=nargs)
     parser.add_argument("--state", type=Path, nargs="?", help="the state of a booted guest")
+
+
+def guest_from(args: argparse.Namespace) -> Guest:
+    """The guest of `guest_arguments`."""
+    return Guest(args.kernel, args.initramfs, args.image, args.state)
 
 
 @dataclass(frozen=True)

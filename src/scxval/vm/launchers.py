@@ -15,7 +15,7 @@ def _as_it_is(spec: VmSpec) -> VmSpec:
 
 
 def _nothing(spec: VmSpec) -> None:
-    """A virtual machine leaves nothing outside its folders."""
+    """Most machines need no more than their command."""
 
 
 @dataclass(frozen=True)
@@ -24,20 +24,21 @@ class Launcher:
 
     `argv` is the command that runs it until the job has ended; `version` goes into the provenance record.
     Both raise HarnessError when they cannot be made. `prepare` lays out in the job's work folder what the
-    machine needs; `clean_up` undoes what killing the command does not. `boots` is False where no guest can
-    hang before the job begins.
+    machine needs, once; `before_start` is done before each start; `clean_up` undoes what killing the
+    command does not. `boots` is False where no guest can hang before the job begins.
     """
 
     argv: Callable[[VmSpec], list[str]]
     version: Callable[[], str]
     prepare: Callable[[VmSpec], VmSpec] = _as_it_is
+    before_start: Callable[[VmSpec], None] = _nothing
     clean_up: Callable[[VmSpec], None] = _nothing
     boots: bool = True
 
 
 LAUNCHERS = {
-    "qemu": Launcher(qemu.argv, qemu.version),
+    "qemu": Launcher(qemu.argv, qemu.version, before_start=qemu.release),
     "vng": Launcher(vng.argv, vng.version),
     "icount": Launcher(icount.argv, icount.version, icount.prepare),
-    "host": Launcher(host.argv, host.version, host.prepare, host.clean_up, boots=False),
+    "host": Launcher(host.argv, host.version, host.prepare, clean_up=host.clean_up, boots=False),
 }

@@ -87,6 +87,8 @@ def _boot(spec: VmSpec) -> list[str]:
 
 def release(spec: VmSpec) -> None:
     """Write what lets a restored guest go: the time, and a seed of its own (scxval.agent.held)."""
+    if spec.guest.state is None:
+        return
     _release_file(spec).write_text(
         f"\n\n\n\ngo {time.time_ns()} {os.urandom(32).hex()}\n", encoding="ascii"
     )

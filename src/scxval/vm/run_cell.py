@@ -28,7 +28,7 @@ from scxval.vm.job import (
     kernel_arguments,
     spec_from_json,
 )
-from scxval.vm.launch import Guest, guest_arguments
+from scxval.vm.launch import Guest, guest_arguments, guest_from
 from scxval.vm.launchers import LAUNCHERS
 from scxval.vm.provenance import git_state, host_facts
 from scxval.vm.run_job import Run, judge_run, run_job
@@ -188,9 +188,7 @@ def main() -> int:
     parser.add_argument("--parent", type=int, help="die with this process (a rule's $PPID)")
     args = parser.parse_args()
     spec = spec_from_json(args.spec, args.workload)
-    guest = this_machine.NO_GUEST
-    if args.kernel:
-        guest = Guest(args.kernel, args.initramfs, args.image, args.state)
+    guest = guest_from(args) if args.kernel else this_machine.NO_GUEST
     try:
         scheduler = tuple(args.scheduler)
         verdict = run_cell(spec, guest, args.functions, scheduler, args.output, args.parent)

@@ -12,10 +12,9 @@ from typing import Any
 
 from scxval.catalog.model import Machine
 from scxval.errors import HarnessError
-from scxval.vm import qemu
 from scxval.vm.job import JobFiles, write_job
 from scxval.vm.launch import MARK, Guest, VmExit, VmSpec, launch
-from scxval.vm.launchers import LAUNCHERS
+from scxval.vm.launchers import LAUNCHERS, Launcher
 from scxval.vm.leftovers import keep_plain_files
 from scxval.vm.verdict import Verdict, judge, with_cause, with_memory
 
@@ -63,11 +62,11 @@ def run_job(
         argv = launcher.argv(spec)
         boots = 1
         try:
-            vm = _launch_safely(argv, spec, limits, parent)
+            vm = _launch_safely(launcher, argv, spec, limits, parent)
             if vm.timed_out and vm.boot_s is None and launcher.boots:
                 boots = 2
                 (raw / "console.log").rename(raw / "console.boot1.log")
-                vm = _launch_safely(argv, spec, limits, parent)
+                vm = _launch_safely(launcher, argv, spec, limits, parent)
         finally:
             launcher.clean_up(spec)
         for name in ("job.json", *job.texts):
@@ -76,12 +75,11 @@ def run_job(
 
 
 def _launch_safely(
-    argv: list[str], spec: VmSpec, limits: tuple[int, int], parent: int | None
+    launcher: Launcher, argv: list[str], spec: VmSpec, limits: tuple[int, int], parent: int | None
 ) -> VmExit:
     """Launch with the output folder closed to other users of this host, and clean it afterwards."""
     spec.out.chmod(0o700)
-    if spec.guest.state is not None:
-        qemu.release(spec)
+    launcher.before_start(spec)
     try:
         return launch(argv, spec.out, *limits, parent)
     finally:

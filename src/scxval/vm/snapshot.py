@@ -17,11 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from scxval.catalog.model import Machine
 from scxval.errors import HarnessError, run_step
 from scxval.files import write_json
 from scxval.vm import qemu
-from scxval.vm.job import idle_job, machine_from, write_job
-from scxval.vm.launch import Guest, VmSpec, guest_arguments, running
+from scxval.vm.job import idle_job, write_job
+from scxval.vm.launch import VmSpec, guest_arguments, guest_from, running
 from scxval.vm.verdict import tail
 
 HELD = b"scxval: held"
@@ -91,12 +92,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the state")
     parser.add_argument("--record", type=Path, required=True, help="how it was made, JSON")
     args = parser.parse_args()
-    guest = Guest(args.kernel, args.initramfs, args.image).absolute()
+    guest = guest_from(args).absolute()
     with tempfile.TemporaryDirectory(prefix=".save-", dir=args.output.parent) as name:
         work = Path(name).resolve()
         write_job(idle_job(), work / "in")
         (work / "out").mkdir()
-        spec = VmSpec(machine_from(args.machine), guest, work / "in", work / "out", work)
+        spec = VmSpec(Machine(**args.machine), guest, work / "in", work / "out", work)
         times = save(spec, work / "state", args.limit_s)
         write_json(
             args.record,

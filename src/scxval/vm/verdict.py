@@ -11,14 +11,13 @@ from typing import Any
 
 from scxval.catalog.outcomes import Outcome
 from scxval.vm.launch import VmExit
-from scxval.vm.rejection import explain, kernel_says
+from scxval.vm.rejection import ANSI, explain, kernel_says
 
 TAIL_LINES = 20
 PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 # mm/oom_kill.c; an error to the kernel, so the serial console has it too.
 OOM_KILL = re.compile(r"Out of memory: Killed process \d+ \(([^)]*)\)")
 OOM_PANIC = "System is deadlocked on memory"
-ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @dataclass(frozen=True)
@@ -43,22 +42,12 @@ def judge(
     `agent` is agent.json, None when the guest never wrote it; `marks` are the labels that the agent
     took, in order; `limits` are (boot_s, total_s).
     """
-    panic = PANIC.search(console)
     if agent is None and not marks:
-        why = (
-            f"kernel panic before the job began: {panic[1].strip()}"
-            if panic
-            else f"no sign of the job after {limits[0]} s, twice"
-            if vm.timed_out
-            else "the guest went down before the job began without a word, as with too little memory_mib "
-            "for its initramfs (QEMU ended with 0)"
-            if vm.exit_code == 0 and not console.strip()
-            else f"QEMU ended with {vm.exit_code} before the job began"
-        )
         log = "console.log" if console.strip() else "vm.log"
-        return Verdict(Outcome.BOOT_FAILED, why, log)
+        return Verdict(Outcome.BOOT_FAILED, _why_no_boot(vm, console, limits[0]), log)
     if agent is None:
         where = f"after {marks[-1]}"
+        panic = PANIC.search(console)
         if panic:
             return Verdict(
                 Outcome.PANIC, f"kernel panic {where}: {panic[1].strip()}", "console.log"
@@ -77,6 +66,20 @@ def judge(
         )
         return Verdict(Outcome.TRACER_LOST_EVENTS, reason, "tracer.log")
     return Verdict(outcome, agent["reason"], agent["log"])
+
+
+def _why_no_boot(vm: VmExit, console: str, boot_s: int) -> str:
+    panic = PANIC.search(console)
+    if panic:
+        return f"kernel panic before the job began: {panic[1].strip()}"
+    if vm.timed_out:
+        return f"no sign of the job after {boot_s} s, twice"
+    if vm.exit_code == 0 and not console.strip():
+        return (
+            "the guest went down before the job began without a word, as with too little memory_mib "
+            "for its initramfs (QEMU ended with 0)"
+        )
+    return f"QEMU ended with {vm.exit_code} before the job began"
 
 
 def with_cause(verdict: Verdict, scheduler_log: str, dmesg: str) -> Verdict:
