@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -32,16 +33,30 @@ def write_events(table: pa.Table, path: Path) -> None:
     """
     if not table.schema.equals(EVENT_SCHEMA):
         raise ScxvalError(f"{path}: not an event table: {table.schema.names}")
-    plain = {
+    columns = {
         field.name: (
-            table[field.name].cast(pa.string()).combine_chunks().dictionary_encode()
+            _by_appearance(table[field.name].combine_chunks())
             if pa.types.is_dictionary(field.type)
-            else table[field.name].combine_chunks()
+            else table[field.name]
         )
         for field in EVENT_SCHEMA
     }
-    canonical = pa.table(plain, schema=EVENT_SCHEMA)
+    canonical = pa.table(columns, schema=EVENT_SCHEMA)
     pq.write_table(canonical, path, compression="zstd", row_group_size=1 << 20)
+
+
+def _by_appearance(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """The same texts with a dictionary of those in use, in order of first appearance."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.unify_dictionaries().combine_chunks()
+    # Equal texts may have several codes; encoding the small dictionary joins them.
+    distinct = column.dictionary.dictionary_encode()
+    codes = distinct.indices.take(column.indices)
+    used = codes.drop_null().unique()
+    place = np.zeros(len(distinct.dictionary), dtype=np.int32)
+    place[used.to_numpy()] = np.arange(len(used), dtype=np.int32)
+    indices = pa.array(place).take(codes)
+    return pa.DictionaryArray.from_arrays(indices, distinct.dictionary.take(used))
 
 
 def read_events(path: Path, columns: list[str] | None = None) -> pa.Table:

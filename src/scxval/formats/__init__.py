@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""File formats that several tracers share: tracepoint descriptions, and loops over their bytes."""

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""What a converter hands back, and how it ends: rows joined, put in order, completed, made a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from scxval.events.capability import Capability
+from scxval.events.columns import Columns, Names, complete_tasks, in_order, join, to_table
+from scxval.events.schema import EVENT_SCHEMA, TraceKind
+
+# Columns that every row of every source has.
+ALWAYS = frozenset(("time_ns", "cpu", "kind", "probe", "seq"))
+# Unreadable records kept as examples in a capability record, and how much of each.
+EXAMPLES = 5
+EXAMPLE_CHARS = 200
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A sorted event table and its capability record."""
+
+    table: pa.Table
+    capability: Capability
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What is not in the table: events that the tracer dropped, records that could not be read."""
+
+    lost: int = 0
+    unparsed: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+Reach = Mapping[TraceKind, frozenset[str]]
+
+
+def conclude(
+    source: str,
+    parts: Sequence[Columns],
+    names: Names,
+    probes: Sequence[str],
+    reach: Reach,
+    losses: Losses,
+    notes: Sequence[str] = (),
+) -> Conversion:
+    """Make table and capability of a source's rows.
+
+    `reach` says which kinds the source could have produced, whether or not it did, and the columns
+    that each fills besides those in ALWAYS. `comm` goes with every `tid`; `pid` too where the trace
+    names any thread group.
+    """
+    table = to_table(complete_tasks(in_order(join(parts))), names.list, probes)
+    kinds, fields = _reach(reach, bool(pc.any(pc.greater(table["pid"], 0)).as_py()))
+    times = table["time_ns"]
+    capability = Capability(
+        source=source,
+        kinds=kinds,
+        fields=fields,
+        lost=losses.lost,
+        unparsed=losses.unparsed,
+        examples=[text[:EXAMPLE_CHARS] for text in losses.examples[:EXAMPLES]],
+        window_ns=(times[0].as_py(), times[-1].as_py()) if len(times) else None,
+        events=table.num_rows,
+        notes=list(notes),
+    )
+    return Conversion(table, capability)
+
+
+def _reach(reach: Reach, pids: bool) -> tuple[list[str], dict[str, list[str]]]:
+    kinds = [str(kind) for kind in TraceKind if kind in reach]
+    fields = {}
+    for kind in kinds:
+        filled = ALWAYS | reach[TraceKind(kind)]
+        if "tid" in filled:
+            filled |= {"comm", "pid"} if pids else {"comm"}
+        fields[kind] = [name for name in EVENT_SCHEMA.names if name in filled]
+    return kinds, fields
