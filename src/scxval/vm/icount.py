@@ -21,8 +21,8 @@ from scxval.vm.launch import VmSpec, kernel_cmdline
 IMAGE = "guest.erofs"
 INPUTS = "job/in"
 CHUNK = 1 << 20
-# idle=poll: an idle CPU that halts lets QEMU's main loop move the clock to the next timer, and the loop
-# may do so before it knows of the instructions just executed (QEMU 10.0): the clock then jumps too far.
+# idle=poll: for an idle CPU that halts, QEMU's main thread moves the clock, beside the thread that counts
+# instructions. One pair of runs in some fifteen parted so on a busy host (QEMU 10.0); none that spun has.
 CMDLINE = "nokaslr idle=poll"
 
 
