@@ -8,20 +8,16 @@ and nothing reports it.
 
 from __future__ import annotations
 
-import gzip
-import io
 import re
-import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 
-from scxval.errors import ScxvalError
 from scxval.events.columns import Columns, Names, in_order, join
+from scxval.formats.source import Blocks
 from scxval.tracers.bpftrace import LOST_PATTERN, SCRIPT_FILE
 from scxval.tracers.bpftrace.pairing import settle_returns, settle_yields
 from scxval.tracers.bpftrace.probes import HEADER, Point
@@ -56,7 +52,7 @@ def recognises(head: bytes) -> bool:
 
 
 def convert(path: Path) -> TextConversion:
-    """Convert a trace, plain or .gz.
+    """Convert a trace, plain or gzip.
 
     trace.bt and tracer.log beside it are used when they are there: for the list of probes when the
     trace has no header, and for lost events. Raises ScxvalError when the file cannot be read.
@@ -64,11 +60,9 @@ def convert(path: Path) -> TextConversion:
     script = path.with_name(SCRIPT_FILE)
     log = path.with_name("tracer.log")
     trace = _Trace()
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            trace.read(cast("BinaryIO", file), PIECE_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ScxvalError(f"cannot read trace {path}: {error}") from error
+    blocks = Blocks(path, PIECE_BYTES)
+    trace.read(blocks)
+    trace.notes += [blocks.note]
     return trace.conclude(
         script.read_text(encoding="utf-8", errors="replace") if script.is_file() else "",
         log.read_text(encoding="utf-8", errors="replace") if log.is_file() else "",
@@ -80,14 +74,14 @@ def convert_text(
 ) -> TextConversion:
     """Convert a trace that is in memory; `script` and `log` are trace.bt and tracer.log, or ""."""
     trace = _Trace()
-    trace.read(io.BytesIO(text), piece_bytes)
+    trace.read(text[at : at + piece_bytes] for at in range(0, len(text), piece_bytes))
     return trace.conclude(script, log)
 
 
-def pieces(file: BinaryIO, piece_bytes: int) -> Iterator[bytes]:
-    """The file in pieces that end with a line, each of `piece_bytes` and the rest of its last line."""
+def pieces(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The blocks cut anew, so that each but the last ends with a line."""
     held: list[bytes] = []
-    while block := file.read(piece_bytes):
+    for block in blocks:
         last = block.rfind(b"\n") + 1
         if last:
             yield b"".join([*held, block[:last]])
@@ -110,10 +104,11 @@ class _Trace:
         self.examples: list[str] = []
         self.ended = False
         self.ambiguous_names = 0
+        self.notes: list[str] = []
 
-    def read(self, file: BinaryIO, piece_bytes: int) -> None:
-        """Read every piece."""
-        for text in pieces(file, piece_bytes):
+    def read(self, blocks: Iterable[bytes]) -> None:
+        """Read the whole text."""
+        for text in pieces(blocks):
             self._add(read_records(text, self.names, self.counts.lines))
 
     def _add(self, records: Records) -> None:
@@ -135,6 +130,7 @@ class _Trace:
         columns, unpaired = self._settled(frozenset(again), sees_yields(attached, self.seen))
         reach, blind = reach_of(attached, self.seen)
         notes = [
+            *self.notes,
             *(
                 f"{count} records of {name} left out: the newer function it calls is traced too"
                 for name, count in again.items()
