@@ -48,7 +48,7 @@ def test_cut_keeps_what_came_before(tmp_path_factory, size):
 
 
 @settings(max_examples=200, deadline=None)
-@given(size=st.integers(10, 2 * len(MEMBER)), block=st.integers(1, 300), plain=st.booleans())
+@given(size=st.integers(10, 2 * len(MEMBER)), block=st.integers(3, 300), plain=st.booleans())
 def test_blocks_of_any_size_are_the_whole(tmp_path_factory, size, block, plain):
     path = tmp_path_factory.getbasetemp() / "blocks"
     path.write_bytes(TEXT[:size] if plain else (MEMBER + MEMBER)[:size])

@@ -42,7 +42,7 @@ def read_source(path: Path) -> Source:
 
 
 class Blocks:
-    """What a file holds, in blocks of at most `size` bytes, for one pass that keeps little of it.
+    """What a file holds, in blocks of at most `size` bytes (3 or more), for one pass that keeps little of it.
 
     `note` is "" or, after the last block, that the file was cut. Raises as `read_source` does.
     """

@@ -210,24 +210,11 @@ class Reader:
         bad |= ~good | (time_ns > TIME_MAX)
         cpu, good = self.scan.decimal(np.minimum(one + 1, end), two)
         bad |= ~good | (cpu > CPU_MAX)
-        code = self._record_codes(np.minimum(two + 1, end), three)
+        code = self.scan.which(np.minimum(two + 1, end), three, _RECORDS)
         bad |= code < 0
         time_ns[bad] = 0
         cpu[bad] = 0
         return time_ns.astype(np.int64), cpu.astype(np.int16), code, bad
-
-    def _record_codes(self, start: Positions, end: Positions) -> Positions:
-        size = end - start
-        last = self.scan.words(end - 8)
-        code = np.full(len(start), UNKNOWN, dtype=np.int64)
-        for number, name in enumerate(_RECORDS):
-            # Length and last bytes pick candidates cheaply; then the whole name is compared.
-            tail = name[-8:]
-            wanted = np.uint64(int.from_bytes(tail, "little"))
-            shift = np.uint64(8 * (8 - len(tail)))
-            near = np.flatnonzero((size == len(name)) & (last >> shift == wanted))
-            code[near[self.scan.holds(start[near], name)]] = number
-        return code
 
     def _groups(
         self, line: Positions, kind: Positions, time_ns: Positions, cpu: Positions
