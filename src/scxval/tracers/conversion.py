@@ -56,7 +56,7 @@ def conclude(
     `reach` says which kinds the source could have produced, whether or not it did, and the columns
     that each fills besides those in ALWAYS. `comm` goes with every `tid`; `pid` too where the trace
     names any thread group. `ordered`: by seq, each CPU's records are as they happened, so that a
-    step of the clock can be told.
+    step of the clock can be told. Empty notes are left out.
     """
     table = to_table(complete_tasks(in_order(join(parts))), names.list, probes)
     kinds, fields = _reach(reach, table)
@@ -72,7 +72,7 @@ def conclude(
         examples=[text[:EXAMPLE_CHARS] for text in losses.examples[:EXAMPLES]],
         window_ns=(times[0].as_py(), times[-1].as_py()) if len(times) else None,
         events=table.num_rows,
-        notes=[*notes, *clock],
+        notes=[note for note in (*notes, *clock) if note],
     )
     return Conversion(table, capability)
 
