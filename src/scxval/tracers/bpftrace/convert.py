@@ -47,6 +47,7 @@ import pyarrow.compute as pc
 from scxval.errors import ScxvalError
 from scxval.events.capability import Capability
 from scxval.events.schema import EVENT_SCHEMA, Reason, TraceKind
+from scxval.formats.scan import Flags, Positions, Words
 from scxval.tracers.bpftrace import LOST_PATTERN, SCRIPT_FILE
 from scxval.tracers.bpftrace.probes import (
     EXIT,
@@ -60,7 +61,6 @@ from scxval.tracers.bpftrace.probes import (
     Probe,
 )
 from scxval.tracers.bpftrace.records import Group, LineCounts, Records, read_records
-from scxval.tracers.bpftrace.scan import Flags, Positions, Words
 
 SOURCE = "bpftrace"
 STATE_PREEMPTED = 0x100

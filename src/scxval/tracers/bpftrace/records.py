@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from scxval.formats.scan import Flags, Lines, Positions, Scan, Words
 from scxval.tracers.bpftrace.probes import (
     BEGIN,
     COMM_BYTES,
@@ -24,7 +25,6 @@ from scxval.tracers.bpftrace.probes import (
     PROBES,
     Point,
 )
-from scxval.tracers.bpftrace.scan import Flags, Lines, Positions, Scan, Words
 
 # Tokens of a line before its key=value pairs: time, CPU, record name.
 LEAD = 3
