@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,7 @@ import numpy.typing as npt
 from scxval.errors import ScxvalError
 from scxval.formats.compiled import compiled
 
-_PAGE_FIELD = re.compile(
-    r"field:\s*[^;]*?(\w+);\s*offset:(\d+);\s*size:(\d+);(?:\s*signed:[01];)?"
-)
+_PAGE_FIELD = re.compile(r"field:\s*[^;]*?(\w+);\s*offset:(\d+);\s*size:(\d+);(?:\s*signed:[01];)?")
 _EVENT_LINES = {
     "type_len": r"type_len\s*:\s*5 bits",
     "time_delta": r"time_delta\s*:\s*27 bits",
@@ -142,6 +140,8 @@ _MISSED_STORED = 1 << 30
 _COMMIT_MASK = _MISSED_STORED - 1
 _PADDING, _TIME_EXTEND, _TIME_STAMP = 29, 30, 31
 _TIME_BITS = 27
+# A number of lost events above this is none.
+_MAX_MISSED = 1 << 40
 # An absolute time has 59 bits; the five above are those of the time before it (rb_fix_abs_ts).
 _TOP = -(1 << 59)
 _STEP = 1 << 59
@@ -159,17 +159,17 @@ def _walk_pages(
 ) -> int:
     """Count the records of all pages; write them out too when `start` has room for them."""
     count = 0
-    last = np.int64(0)
+    last: Any = np.int64(0)
     for page in range(len(faults)):
         head = page * page_words
         first = head + 2 + commit_words
         if first > len(words):
             break
-        time = np.int64(words[head]) | np.int64(words[head + 1]) << 32
+        time: Any = np.int64(words[head]) | np.int64(words[head + 1]) << 32
         commit = np.int64(words[head + 2])
         used = commit & _COMMIT_MASK
         fault = 0
-        end = first + (used >> 2)
+        end: Any = first + (used >> 2)
         if used > (page_words - 2 - commit_words) * 4:
             fault, end = 1, head + page_words
         if time < 0:
@@ -178,31 +178,29 @@ def _walk_pages(
             tally[1] += 1
             number = np.int64(0)
             # The number follows the data where there is room for it.
-            if commit & _MISSED_STORED and end + commit_words <= min(
-                head + page_words, len(words)
-            ):
+            if commit & _MISSED_STORED and end + commit_words <= min(head + page_words, len(words)):
                 number = np.int64(words[end])
                 if commit_words == 2:
                     number |= np.int64(words[end + 1]) << 32
-            if number > 0:
+            if 0 < number < _MAX_MISSED:
                 tally[0] += number
             else:
                 tally[2] += 1
         end = min(end, len(words))
-        at = first
+        at: Any = first
         while at < end:
             kind = np.int64(words[at]) & 31
             delta = np.int64(words[at]) >> 5
             if kind == _PADDING and delta == 0:
                 break
-            body = at + 1
-            length = kind
+            body: Any = at + 1
+            length: Any = kind
             if kind == 0 or kind > 28:
                 if at + 1 >= end:
                     fault = 2
                     break
                 array = np.int64(words[at + 1])
-                if kind == _TIME_EXTEND or kind == _TIME_STAMP:
+                if kind in (_TIME_EXTEND, _TIME_STAMP):
                     wide = (array << _TIME_BITS) + delta
                     if kind == _TIME_STAMP:
                         if time & _TOP:
@@ -227,6 +225,7 @@ def _walk_pages(
                     fault = 3
                     break
                 body = at + 2
+                # It counts itself, and what follows begins at a multiple of four.
                 length = (array - 1) >> 2
             if body + length > end:
                 fault = 2

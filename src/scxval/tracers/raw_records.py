@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scxval.errors import ScxvalError
 from scxval.events.columns import EVIDENCE, NULL, Columns, Ints, Names, rows
 from scxval.formats.ringbuffer import PageLayout, PageRecords, read_pages
-from scxval.formats.tracepoint import Field, Tracepoint, integers, texts
+from scxval.formats.tracepoint import Field, Tracepoint, integers, parse_tracepoint, texts
 from scxval.tracers.conversion import EXAMPLES, Losses
 from scxval.tracers.sched_records import COMM_FIELDS, FIELDS, PROBES, Records
 
@@ -171,7 +171,7 @@ class RingReader:
 
     def records(self) -> list[Records]:
         """All records so far, one piece for each tracepoint; the reader forgets them."""
-        made = [_joined(pieces) for pieces in self._pieces.values() if pieces]
+        made = [joined(pieces) for pieces in self._pieces.values() if pieces]
         self._pieces = {}
         return made
 
@@ -187,23 +187,36 @@ def _narrow(name: str, values: Ints) -> Ints:
     return values.astype(np.int16 if name in _CPU_FIELDS else np.int32)
 
 
-def _joined(pieces: list[Records]) -> Records:
+def joined(pieces: list[Records]) -> Records:
+    """Records of one tracepoint in one piece; all of them, or none, know thread groups."""
     if len(pieces) == 1:
         return pieces[0]
+    known = [p.by_pid for p in pieces if p.by_pid is not None]
+    groups = known if len(known) == len(pieces) else None
     return Records(
         pieces[0].name,
         np.concatenate([p.time_ns for p in pieces]),
         np.concatenate([p.cpu for p in pieces]),
         np.concatenate([p.record for p in pieces]),
         np.concatenate([p.by for p in pieces]),
-        {
-            name: np.concatenate([p.values[name] for p in pieces])
-            for name in FIELDS[pieces[0].name]
-        },
+        {name: np.concatenate([p.values[name] for p in pieces]) for name in FIELDS[pieces[0].name]},
+        None if groups is None else np.concatenate(groups),
     )
 
 
 # -- what the kernel says beside the pages
+
+
+def parse_tracepoints(formats: Iterable[str]) -> list[Tracepoint]:
+    """The tracepoints that a trace describes. Only those that are read must be readable."""
+    found = []
+    for text in formats:
+        try:
+            found.append(parse_tracepoint(text))
+        except ScxvalError:
+            if any(f"name: {name}\n" in text for name in FIELDS):
+                raise
+    return found
 
 
 def pairs(text: str) -> list[tuple[int, str]]:

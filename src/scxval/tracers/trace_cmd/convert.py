@@ -16,13 +16,13 @@ import numpy as np
 
 from scxval.errors import ScxvalError
 from scxval.formats.ringbuffer import PageLayout, parse_layout
-from scxval.formats.tracepoint import Tracepoint, parse_tracepoint
 from scxval.tracers.conversion import Conversion
 from scxval.tracers.raw_records import (
     Bytes,
     RingReader,
     losses_of,
     notes_of,
+    parse_tracepoints,
     selected_clock,
     task_evidence,
 )
@@ -57,7 +57,7 @@ def convert(path: Path) -> Conversion:
         buffer = next((b for b in header.buffers if b.cpus), header.buffers[0])
         selected_clock(buffer.clock or header.clock, str(path))
         layout = _layout(header, buffer)
-        points = tracepoints(header.formats)
+        points = parse_tracepoints(header.formats)
         recorded = [point.name for point in points if point.name in FIELDS]
         if not recorded:
             raise ScxvalError(
@@ -67,26 +67,13 @@ def convert(path: Path) -> Conversion:
         for place in buffer.cpus:
             reader.add(place.cpu, _pages(cursor, header, place, reader))
     tally = reader.tally
-    evidence = task_evidence(
-        header.cmdlines, header.tgids, reader.names, tally.last_ns, tally.records
-    )
+    # trace-cmd does not save thread groups.
+    evidence = task_evidence(header.cmdlines, "", reader.names, tally.last_ns, tally.records)
     notes = [*_notes(header, buffer), *notes_of(tally)]
     losses = losses_of(tally, header.stats)
     return convert_records(
         SOURCE, reader.records(), recorded, reader.names, losses, notes, [evidence]
     )
-
-
-def tracepoints(formats: list[str]) -> list[Tracepoint]:
-    """The tracepoints that a trace describes. Only those that are read must be readable."""
-    found = []
-    for text in formats:
-        try:
-            found.append(parse_tracepoint(text))
-        except ScxvalError:
-            if any(f"name: {name}\n" in text for name in FIELDS):
-                raise
-    return found
 
 
 def _layout(header: Header, buffer: Buffer) -> PageLayout:

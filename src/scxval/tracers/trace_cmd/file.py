@@ -26,7 +26,7 @@ MAGIC = b"\x17\x08\x44tracing"
 VERSIONS = ("6", "7")
 # Numbers of options, which are those of the sections that they point to (16 and above).
 CPUSTAT, BUFFER, TRACECLOCK, UNAME, OFFSET = 2, 3, 4, 5, 7
-HEADER_INFO, FTRACE_EVENTS, EVENT_FORMATS, CMDLINES, SAVED_TGIDS = 16, 17, 18, 21, 23
+HEADER_INFO, FTRACE_EVENTS, EVENT_FORMATS, CMDLINES = 16, 17, 18, 21
 _COMPRESSED = 1
 _MAX_CPUS = 1 << 15
 # A whole section, or one chunk of a CPU's pages, when it is unpacked.
@@ -62,7 +62,6 @@ class Header:
     header_event: str = ""
     formats: list[str] = field(default_factory=list)
     cmdlines: str = ""
-    tgids: str = ""
     clock: str = ""
     uname: str = ""
     time_offset: str = ""
@@ -258,7 +257,7 @@ def unpack(data: bytes, size: int, compression: str, what: str) -> bytes:
         raise ScxvalError(f"{what}: {size} bytes when unpacked; the file is damaged")
     try:
         if compression == "zstd":
-            made = pa.Codec("zstd").decompress(data, size).to_pybytes()
+            made = bytes(pa.Codec("zstd").decompress(data, size, asbytes=True))
         elif compression == "zlib":
             made = zlib.decompressobj().decompress(data, size + 1)
         else:
@@ -276,7 +275,6 @@ def _take_section(cursor: Cursor, header: Header, number: int, place: int) -> No
         FTRACE_EVENTS: _read_ftrace_events,
         EVENT_FORMATS: _read_event_formats,
         CMDLINES: _read_cmdlines,
-        SAVED_TGIDS: _read_tgids,
     }
     if number in readers:
         readers[number](_section(cursor, header.compression, place), header)
@@ -318,10 +316,6 @@ def _read_event_formats(cursor: Cursor, header: Header) -> None:
 
 def _read_cmdlines(cursor: Cursor, header: Header) -> None:
     header.cmdlines = cursor.text(cursor.number(8))
-
-
-def _read_tgids(cursor: Cursor, header: Header) -> None:
-    header.tgids = cursor.text(cursor.number(8))
 
 
 def _take_option(header: Header, option: int, data: bytes) -> None:
