@@ -9,11 +9,22 @@ import numpy as np
 import pytest
 
 from scxval.errors import ScxvalError
-from scxval.formats.tracepoint import Field, places, texts
+from scxval.formats.tracepoint import Field, parse_tracepoint, places, texts
 
 FIXED = Field("comm", 8, 16, False, True)
-DATA_LOC = Field("comm", 8, 4, False, True, "data_loc")
-REL_LOC = Field("comm", 8, 4, False, True, "rel_loc")
+DATA_LOC = Field("comm", 8, 4, False, False, "data_loc")
+REL_LOC = Field("comm", 8, 4, False, False, "rel_loc")
+
+
+FORMAT = """name: sched_migrate_task
+ID: 309
+format:
+	field:__data_loc char[] comm;	offset:8;	size:4;	signed:0;
+"""
+
+
+def test_a_format_says_that_a_name_is_elsewhere() -> None:
+    assert parse_tracepoint(FORMAT).fields["comm"] == DATA_LOC
 
 
 def decoded(found: np.ndarray) -> list[bytes]:

@@ -113,12 +113,12 @@ def texts(
     The field is `char name[16]`, or a string elsewhere (`dynamic`, see `places`), whose first 16
     bytes are taken. Raises ScxvalError for any other field.
     """
-    if not field.array or (field.size != 4 if field.dynamic else field.size != 16):
+    if field.size != 4 if field.dynamic else not field.array or field.size != 16:
         raise ScxvalError(f"field {field.name} of {field.size} bytes is no task name")
     if not start.size:
         return np.zeros((0, 16), dtype=np.uint8)
     if field.dynamic:
-        found = _elsewhere(data, *places(data, start, field))
+        found = first_bytes(data, *places(data, start, field))
     else:
         view = np.ndarray((data.size - 15, 16), np.uint8, buffer=data, strides=(1, 1))
         found = view[start + field.offset]
@@ -140,10 +140,10 @@ def places(
     return base + (location & 0xFFFF), location >> 16
 
 
-def _elsewhere(
+def first_bytes(
     data: npt.NDArray[np.uint8], begin: npt.NDArray[np.int64], size: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.uint8]:
-    """The first 16 bytes of pieces of `data`, zero where a piece or `data` ends."""
+    """The first 16 bytes of each piece of `data` as (n, 16), zero where a piece or `data` ends."""
     column = np.arange(16)
     index = begin[:, None] + column
     inside = (column < size[:, None]) & (index < data.size)
