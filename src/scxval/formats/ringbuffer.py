@@ -65,8 +65,8 @@ class PageRecords:
     `start` is the place of each in the bytes given and `size` its length, both without the ring
     buffer's own header. `missed` is what pages say was overwritten or dropped before them; `gaps`
     counts pages that say so, among them `unknown_gaps` without a number. `faults` tells of pages that
-    could not be read to their end, at most five; `bad_pages` counts them. `back_steps` counts records
-    with a time before that of the record in front. `cut` is set when the last page is not whole.
+    could not be read to their end, at most five; `bad_pages` counts them. `cut` is set when the last
+    page is not whole.
     """
 
     start: Ints
@@ -75,7 +75,6 @@ class PageRecords:
     missed: int
     gaps: int
     unknown_gaps: int
-    back_steps: int
     bad_pages: int
     faults: list[str]
     cut: bool
@@ -105,10 +104,11 @@ def parse_layout(header_page: str, header_event: str) -> PageLayout:
     return PageLayout(page_bytes, commit[1])
 
 
-def read_pages(data: npt.NDArray[np.uint8], layout: PageLayout) -> PageRecords:
+def read_pages(data: npt.NDArray[np.uint8], layout: PageLayout, first_page: int = 0) -> PageRecords:
     """Read one CPU's pages, one after another; a last page that is cut off is read as far as it goes.
 
-    A page that lies about a length is read up to there, and counted.
+    A page that lies about a length is read up to there, and counted. `first_page` is how many pages
+    of the CPU came before these, for what is told of faults.
     """
     pages = -(-len(data) // layout.page_bytes)
     words = data[: len(data) & ~3].view("<u4")
@@ -125,15 +125,14 @@ def read_pages(data: npt.NDArray[np.uint8], layout: PageLayout) -> PageRecords:
     bad = np.flatnonzero(faults[:, 0])
     cut = len(data) % layout.page_bytes != 0
     told = [
-        f"page {page} (byte {page * layout.page_bytes}) {FAULTS[faults[page, 0]]}, "
-        f"{faults[page, 1]} bytes into its data"
+        f"page {first_page + page} {FAULTS[faults[page, 0]]}, {faults[page, 1]} bytes into its data"
         for page in bad[:5].tolist()
     ]
     counts = dict(zip(_TALLY, tally.tolist(), strict=True))
     return PageRecords(start, size, time_ns, bad_pages=len(bad), faults=told, cut=cut, **counts)
 
 
-_TALLY = ("missed", "gaps", "unknown_gaps", "back_steps")
+_TALLY = ("missed", "gaps", "unknown_gaps")
 
 _MISSED_EVENTS = 1 << 31
 _MISSED_STORED = 1 << 30
@@ -159,7 +158,6 @@ def _walk_pages(
 ) -> int:
     """Count the records of all pages; write them out too when `start` has room for them."""
     count = 0
-    last: Any = np.int64(0)
     for page in range(len(faults)):
         head = page * page_words
         first = head + 2 + commit_words
@@ -238,8 +236,6 @@ def _walk_pages(
                 start[count] = body * 4
                 size[count] = length * 4
                 time_ns[count] = time
-            tally[3] += time < last
-            last = time
             count += 1
             at = body + length
         if fault:

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Ring buffers of many CPUs to records of the sched tracepoints: what trace-cmd and raw ftrace share.
 
-A CPU's pages are decoded one CPU after another, so that the bytes of only one are held at a time.
+Pages are decoded a megabyte at a time, while they are in the processor's cache, so that memory holds
+what is read of the records and not the records.
 """
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +21,7 @@ import numpy.typing as npt
 from scxval.errors import ScxvalError
 from scxval.events.columns import EVIDENCE, NULL, Columns, Ints, Names, rows
 from scxval.formats.ringbuffer import PageLayout, PageRecords, read_pages
+from scxval.formats.source import GZIP_MAGIC, read_source
 from scxval.formats.tracepoint import Field, Tracepoint, integers, parse_tracepoint, texts
 from scxval.tracers.conversion import EXAMPLES, Losses
 from scxval.tracers.sched_records import COMM_FIELDS, FIELDS, PROBES, Records
@@ -29,6 +35,8 @@ _INT16_MAX = 2**15 - 1
 # Lines of saved_cmdlines ("pid comm") and saved_tgids ("tid tgid").
 _SAVED = re.compile(r"^\s*(\d{1,10}) (.*)$", re.MULTILINE)
 CLOCK = "mono"
+# Fits the second cache of most processors with all that is made of it.
+_BLOCK_BYTES = 1 << 20
 
 
 @dataclass
@@ -39,7 +47,6 @@ class Tally:
     missed: int = 0
     gaps: int = 0
     unknown_gaps: int = 0
-    back_steps: int = 0
     unparsed: int = 0
     examples: list[str] = field(default_factory=list)
     others: dict[str, int] = field(default_factory=dict)
@@ -70,13 +77,19 @@ class RingReader:
         if len(kinds) != 1:
             raise ScxvalError("the tracepoints' formats do not agree on where common_type lies")
         self._type = next(iter(kinds))
+        self._pages: dict[int, int] = {}
         self._pieces: dict[str, list[Records]] = {point.name: [] for point in self.known}
 
     def add(self, cpu: int, data: Bytes) -> None:
-        """Decode the pages of one CPU. Raises ScxvalError for a CPU number that no table holds."""
+        """Decode pages of one CPU, those after the ones before.
+
+        Raises ScxvalError for a CPU number that no table holds.
+        """
         if not 0 <= cpu <= _INT16_MAX:
             raise ScxvalError(f"CPU {cpu}: expected at most {_INT16_MAX}")
-        pages = read_pages(data, self.layout)
+        before = self._pages.get(cpu, 0)
+        pages = read_pages(data, self.layout, before)
+        self._pages[cpu] = before + len(data) // self.layout.page_bytes
         self._count(cpu, pages)
         assert self._type is not None
         fits = pages.size >= self._type.offset + self._type.size
@@ -148,7 +161,6 @@ class RingReader:
         tally.missed += pages.missed
         tally.gaps += pages.gaps
         tally.unknown_gaps += pages.unknown_gaps
-        tally.back_steps += pages.back_steps
         for fault in pages.faults:
             tally.unreadable(0, f"CPU {cpu}: {fault}")
         tally.unparsed += pages.bad_pages
@@ -202,6 +214,54 @@ def joined(pieces: list[Records]) -> Records:
         {name: np.concatenate([p.values[name] for p in pieces]) for name in FIELDS[pieces[0].name]},
         None if groups is None else np.concatenate(groups),
     )
+
+
+# -- files
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[BinaryIO, str]]:
+    """A file whose parts are read in any order, and "" or a note that it is cut off.
+
+    A gzip file is held in memory. Raises ScxvalError when it cannot be read.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise ScxvalError(f"cannot read trace {path}: {error.strerror or error}") from error
+    with file:
+        if file.read(len(GZIP_MAGIC)) != GZIP_MAGIC:
+            file.seek(0)
+            yield file, ""
+            return
+    source = read_source(path)
+    yield io.BytesIO(source.data), source.note
+
+
+def page_blocks(pieces: Iterable[bytes], page_bytes: int) -> Iterator[Bytes]:
+    """The same bytes in blocks of some whole pages; only the last may end within a page."""
+    most = max(page_bytes, _BLOCK_BYTES - _BLOCK_BYTES % page_bytes)
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        whole = len(held) - len(held) % page_bytes
+        if whole >= most:
+            yield np.frombuffer(bytes(held[:whole]), dtype=np.uint8)
+            del held[:whole]
+    if held:
+        yield np.frombuffer(bytes(held), dtype=np.uint8)
+
+
+def pieces_of(file: BinaryIO, at: int, size: int) -> Iterator[bytes]:
+    """A part of a file, piece by piece, up to the file's end."""
+    while size > 0:
+        file.seek(at)
+        piece = file.read(min(size, _BLOCK_BYTES))
+        if not piece:
+            return
+        yield piece
+        at += len(piece)
+        size -= len(piece)
 
 
 # -- what the kernel says beside the pages
@@ -280,8 +340,6 @@ def notes_of(tally: Tally) -> list[str]:
         notes.append(
             f"{tally.gaps} gaps, {tally.unknown_gaps} of them without a number of lost events"
         )
-    if tally.back_steps:
-        notes.append(f"{tally.back_steps} records with a time before that of the one in front")
     return notes
 
 

@@ -3,14 +3,9 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
 
 from scxval.errors import ScxvalError
@@ -44,20 +39,6 @@ class Archive:
     def formats(self) -> list[str]:
         """The formats of the tracepoints that were on."""
         return [text for name, text in self.texts.items() if name.endswith("/format")]
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
-    """A file, plain or .gz (that in memory). Raises ScxvalError when it cannot be read."""
-    try:
-        if path.suffix == ".gz":
-            file: BinaryIO = io.BytesIO(gzip.decompress(path.read_bytes()))
-        else:
-            file = path.open("rb")
-    except (OSError, EOFError, zlib.error) as error:
-        raise ScxvalError(f"cannot read trace {path}: {error}") from error
-    with file:
-        yield file
 
 
 def read_archive(file: BinaryIO) -> Archive:

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from scxval.errors import ScxvalError
 from scxval.formats.ringbuffer import PageLayout, parse_layout
+from scxval.formats.source import read_head
 from scxval.tracers.conversion import Conversion
-from scxval.tracers.ftrace.archive import PREFIX, Archive, opened, read_archive
+from scxval.tracers.ftrace.archive import PREFIX, Archive, read_archive
 from scxval.tracers.ftrace.text import convert_text, is_text
 from scxval.tracers.raw_records import (
     RingReader,
     losses_of,
     notes_of,
+    opened,
+    page_blocks,
     parse_tracepoints,
+    pieces_of,
     selected_clock,
     task_evidence,
 )
@@ -45,21 +47,20 @@ def convert(path: Path) -> Conversion:
 
     Raises ScxvalError for a file that cannot be read, or whose times are not CLOCK_MONOTONIC.
     """
-    with opened(path) as file:
-        head = file.read(_HEAD_BYTES)
-        file.seek(0)
-        if not _is_tar(head):
-            return convert_text(SOURCE, file, path)
+    if not _is_tar(read_head(path, _HEAD_BYTES)):
+        return convert_text(SOURCE, path)
+    with opened(path) as (file, cut):
         archive = read_archive(file)
         selected_clock(archive.text("trace_clock"), str(path))
         points = parse_tracepoints(archive.formats)
         recorded = [point.name for point in points if point.name in FIELDS]
         if not recorded:
             raise ScxvalError(f"{path}: no format of any of {', '.join(FIELDS)}; record again")
-        reader = RingReader(_layout(archive), points)
+        layout = _layout(archive)
+        reader = RingReader(layout, points)
         for cpu, (at, size) in archive.pages.items():
-            file.seek(at)
-            reader.add(cpu, np.frombuffer(file.read(size), dtype=np.uint8))
+            for block in page_blocks(pieces_of(file, at, size), layout.page_bytes):
+                reader.add(cpu, block)
     tally = reader.tally
     tally.cut += [cpu for cpu in archive.short if cpu not in tally.cut]
     evidence = task_evidence(
@@ -69,7 +70,7 @@ def convert(path: Path) -> Conversion:
         tally.last_ns,
         tally.records,
     )
-    notes = [*_notes(archive), *notes_of(tally)]
+    notes = [*_notes(archive, cut), *notes_of(tally)]
     losses = losses_of(tally, archive.stats.values())
     return convert_records(
         SOURCE, reader.records(), recorded, reader.names, losses, notes, [evidence]
@@ -80,8 +81,8 @@ def _layout(archive: Archive) -> PageLayout:
     return parse_layout(archive.text("events/header_page"), archive.text("events/header_event"))
 
 
-def _notes(archive: Archive) -> list[str]:
-    notes = []
+def _notes(archive: Archive, cut: str) -> list[str]:
+    notes = [cut] if cut else []
     absent = sorted(set(archive.stats) - set(archive.pages))
     if absent:
         notes.append(f"the file is cut off: no pages of CPU {', '.join(map(str, absent))}")

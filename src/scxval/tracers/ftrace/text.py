@@ -12,16 +12,16 @@ where what follows it can begin, at most 15 bytes on.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from scxval.errors import ScxvalError
 from scxval.events.columns import NULL, Ints, Names
 from scxval.formats.scan import SPACE, Flags, Lines, Positions, Scan
+from scxval.formats.source import Blocks
 from scxval.tracers.conversion import EXAMPLES, Conversion, Losses
 from scxval.tracers.ftrace.fields import PARSERS, Parsed
 from scxval.tracers.raw_records import joined, selected_clock
@@ -73,14 +73,15 @@ class _Leads:
     name: Positions
 
 
-def convert_text(source: str, file: BinaryIO, path: Path) -> Conversion:
+def convert_text(source: str, path: Path) -> Conversion:
     """Convert a text. Raises ScxvalError when no line of it is an event's."""
     clock = path.with_name("trace_clock")
     if clock.is_file():
         selected_clock(clock.read_text(encoding="utf-8", errors="replace"), str(clock))
     names, tally = Names(), _Tally()
     pieces: dict[str, list[Records]] = {name: [] for name in FIELDS}
-    for block in _blocks(file, tally):
+    blocks = Blocks(path, _BLOCK_BYTES)
+    for block in _whole_lines(blocks, tally):
         _read_block(block, names, tally, pieces)
     records = [joined(some) for some in pieces.values() if some]
     if not records:
@@ -90,7 +91,8 @@ def convert_text(source: str, file: BinaryIO, path: Path) -> Conversion:
         )
     recorded = [some.name for some in records]
     losses = Losses(tally.lost + tally.unknown_gaps, tally.unparsed, tally.examples)
-    return convert_records(source, records, recorded, names, losses, _notes(tally, clock.is_file()))
+    notes = [blocks.note, *_notes(tally, clock.is_file())]
+    return convert_records(source, records, recorded, names, losses, notes)
 
 
 def _notes(tally: _Tally, known_clock: bool) -> list[str]:
@@ -110,10 +112,10 @@ def _notes(tally: _Tally, known_clock: bool) -> list[str]:
     return notes
 
 
-def _blocks(file: BinaryIO, tally: _Tally) -> Iterator[bytes]:
-    """Whole lines, some megabytes at a time."""
+def _whole_lines(blocks: Iterable[bytes], tally: _Tally) -> Iterator[bytes]:
+    """The same text in blocks of whole lines; a last line without an end is left out."""
     rest = b""
-    while data := file.read(_BLOCK_BYTES):
+    for data in blocks:
         whole, newline, tail = data.rpartition(b"\n")
         if not newline:
             rest += tail

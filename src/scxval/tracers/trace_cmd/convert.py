@@ -11,18 +11,19 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
+from typing import BinaryIO
 
 from scxval.errors import ScxvalError
 from scxval.formats.ringbuffer import PageLayout, parse_layout
 from scxval.tracers.conversion import Conversion
 from scxval.tracers.raw_records import (
-    Bytes,
     RingReader,
     losses_of,
     notes_of,
+    opened,
+    page_blocks,
     parse_tracepoints,
+    pieces_of,
     selected_clock,
     task_evidence,
 )
@@ -33,7 +34,6 @@ from scxval.tracers.trace_cmd.file import (
     CpuPages,
     Cursor,
     Header,
-    opened,
     read_header,
     unpack,
 )
@@ -49,10 +49,10 @@ def recognises(head: bytes) -> bool:
 def convert(path: Path) -> Conversion:
     """Convert a trace.dat of version 6 or 7, plain or .gz.
 
-    The pages of one CPU are held at a time. Raises ScxvalError for a file that cannot be read, or
-    whose times are not CLOCK_MONOTONIC.
+    Raises ScxvalError for a file that cannot be read, or whose times are not CLOCK_MONOTONIC.
     """
-    with opened(path) as cursor:
+    with opened(path) as (file, cut):
+        cursor = Cursor(file, str(path))
         header = read_header(cursor)
         buffer = next((b for b in header.buffers if b.cpus), header.buffers[0])
         selected_clock(buffer.clock or header.clock, str(path))
@@ -65,11 +65,13 @@ def convert(path: Path) -> Conversion:
             )
         reader = RingReader(layout, points)
         for place in buffer.cpus:
-            reader.add(place.cpu, _pages(cursor, header, place, reader))
+            pieces = _pages(cursor, header, place, reader)
+            for block in page_blocks(pieces, layout.page_bytes):
+                reader.add(place.cpu, block)
     tally = reader.tally
     # trace-cmd does not save thread groups.
     evidence = task_evidence(header.cmdlines, "", reader.names, tally.last_ns, tally.records)
-    notes = [*_notes(header, buffer), *notes_of(tally)]
+    notes = [*_notes(header, buffer, cut), *notes_of(tally)]
     losses = losses_of(tally, header.stats)
     return convert_records(
         SOURCE, reader.records(), recorded, reader.names, losses, notes, [evidence]
@@ -85,40 +87,39 @@ def _layout(header: Header, buffer: Buffer) -> PageLayout:
     return PageLayout(size, layout.commit_bytes)
 
 
-def _pages(cursor: Cursor, header: Header, place: CpuPages, reader: RingReader) -> Bytes:
-    """A CPU's pages, unpacked, up to where the file is cut off or damaged."""
+def _pages(cursor: Cursor, header: Header, place: CpuPages, reader: RingReader) -> Iterator[bytes]:
+    """A CPU's pages, unpacked piece by piece, up to where the file is cut off or damaged."""
     there = max(0, min(place.size, cursor.size - place.offset))
     if there < place.size:
         reader.tally.cut.append(place.cpu)
-    cursor.file.seek(min(place.offset, cursor.size))
-    data = cursor.file.read(there)
-    if header.compression == "none":
-        return np.frombuffer(data, dtype=np.uint8)
-    pieces = []
+    if header.compression == "none" or not there:
+        yield from pieces_of(cursor.file, place.offset, there)
+        return
     try:
-        for piece in _chunks(data, header.compression, f"CPU {place.cpu}"):
-            pieces.append(np.frombuffer(piece, dtype=np.uint8))
+        yield from _chunks(cursor.file, place.offset, there, header.compression, place.cpu)
     except ScxvalError as error:
         reader.tally.unreadable(1, str(error))
-    return np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.uint8)
 
 
-def _chunks(data: bytes, compression: str, what: str) -> Iterator[bytes]:
-    if not data:
-        return
-    count = int.from_bytes(data[:4], "little")
-    at = 4
+def _chunks(file: BinaryIO, at: int, size: int, compression: str, cpu: int) -> Iterator[bytes]:
+    end = at + size
+    file.seek(at)
+    count = int.from_bytes(file.read(min(4, size)), "little")
+    at += 4
     for number in range(count):
-        if at + 8 > len(data):
-            raise ScxvalError(f"{what}: chunk {number} of {count} is cut off")
-        packed, unpacked = struct.unpack_from("<II", data, at)
-        at += 8
-        yield unpack(data[at : at + packed], unpacked, compression, f"{what}: chunk {number}")
-        at += packed
+        what = f"CPU {cpu}: chunk {number} of {count}"
+        head = file.read(8)
+        if at + 8 > end:
+            raise ScxvalError(f"{what} is cut off")
+        packed, unpacked = struct.unpack("<II", head)
+        at += 8 + packed
+        if at > end:
+            raise ScxvalError(f"{what} is cut off")
+        yield unpack(file.read(packed), unpacked, compression, what)
 
 
-def _notes(header: Header, buffer: Buffer) -> list[str]:
-    notes = []
+def _notes(header: Header, buffer: Buffer, cut: str) -> list[str]:
+    notes = [cut] if cut else []
     others = [b.instance or "(top)" for b in header.buffers if b is not buffer]
     if others:
         notes.append(f"instances that are not in the table: {', '.join(others)}")

@@ -8,14 +8,10 @@ before its CPUs.
 
 from __future__ import annotations
 
-import gzip
 import io
 import struct
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -122,20 +118,6 @@ class Cursor:
     def left(self) -> int:
         """Bytes from here to the end."""
         return self.size - self.file.tell()
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Cursor]:
-    """The file, plain or .gz (that in memory). Raises ScxvalError when it cannot be read."""
-    try:
-        if path.suffix == ".gz":
-            file: BinaryIO = io.BytesIO(gzip.decompress(path.read_bytes()))
-        else:
-            file = path.open("rb")
-    except (OSError, EOFError, zlib.error) as error:
-        raise ScxvalError(f"cannot read trace {path}: {error}") from error
-    with file:
-        yield Cursor(file, str(path))
 
 
 def read_header(cursor: Cursor) -> Header:
