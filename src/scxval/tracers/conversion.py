@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scxval.events.capability import Capability
-from scxval.events.columns import Columns, Names, complete_tasks, in_order, join, to_table
+from scxval.events.columns import Columns, Names, complete_tasks, merge, to_table
 from scxval.events.schema import EVENT_SCHEMA, TraceKind
 
 # Columns that every row of every source has.
@@ -55,7 +55,7 @@ def conclude(
     that each fills besides those in ALWAYS. `comm` goes with every `tid`; `pid` too where the trace
     names any thread group. Empty notes are left out.
     """
-    table = to_table(complete_tasks(in_order(join(parts))), names.list, probes)
+    table = to_table(complete_tasks(merge(parts)), names.list, probes)
     kinds, fields = _reach(reach, bool(pc.any(pc.greater(table["pid"], 0)).as_py()))
     times = table["time_ns"]
     capability = Capability(
