@@ -29,7 +29,10 @@ NULL = -1
 Ints = npt.NDArray[np.signedinteger]
 Bools = npt.NDArray[np.bool_]
 
-_NARROW: dict[str, npt.DTypeLike] = {
+# The columns that every `Columns` has, with their types.
+NARROW: dict[str, npt.DTypeLike] = {
+    "time_ns": np.int64,
+    "seq": np.int64,
     "cpu": np.int16,
     "kind": np.int8,
     "probe": np.int16,
@@ -106,7 +109,7 @@ def rows(
     values: dict[str, Ints | int] = {"cpu": cpu, "kind": code, "probe": probe}
     for name, value in given.items():
         values[name] = REASON[value] if isinstance(value, Reason) else value
-    for name, kind_of in _NARROW.items():
+    for name, kind_of in list(NARROW.items())[2:]:
         value = values.pop(name, NULL)
         narrow[name] = (
             np.full(count, value, dtype=kind_of)
@@ -137,18 +140,32 @@ def join(parts: Sequence[Columns]) -> Columns:
 
 def merge(parts: Sequence[Columns]) -> Columns:
     """All rows in canonical order: (time_ns, cpu, seq)."""
-    time, cpu, seq = (_column(parts, name) for name in ("time_ns", "cpu", "seq"))
-    same = time[1:] == time[:-1]
-    placed = (time[1:] > time[:-1]) | (same & (cpu[1:] > cpu[:-1]))
-    placed |= same & (cpu[1:] == cpu[:-1]) & (seq[1:] >= seq[:-1])
-    if placed.all():
-        return join(parts)
     # Column by column: rows joined first and then put in order would be there three times.
-    return _joined(parts, np.lexsort((seq, cpu, time)))
+    order = canonical_order(*(_column(parts, name) for name in ("time_ns", "cpu", "seq")))
+    return join(parts) if order is None else _joined(parts, order)
+
+
+def canonical_order(
+    time_ns: npt.NDArray[np.int64], cpu: Ints, seq: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64] | None:
+    """The places of rows in canonical order, None when they are in it. Nearly sorted is fast."""
+    if _is_ordered(time_ns, cpu, seq):
+        return None
+    by_time = np.argsort(time_ns, kind="stable")
+    if _is_ordered(time_ns[by_time], cpu[by_time], seq[by_time]):
+        return by_time
+    return np.lexsort((seq, cpu, time_ns))
+
+
+def _is_ordered(time_ns: npt.NDArray[np.int64], cpu: Ints, seq: npt.NDArray[np.int64]) -> bool:
+    same = time_ns[1:] == time_ns[:-1]
+    placed = (time_ns[1:] > time_ns[:-1]) | (same & (cpu[1:] > cpu[:-1]))
+    placed |= same & (cpu[1:] == cpu[:-1]) & (seq[1:] >= seq[:-1])
+    return bool(placed.all())
 
 
 def _joined(parts: Sequence[Columns], order: npt.NDArray[np.int64] | None) -> Columns:
-    narrow = {name: _column(parts, name, order) for name in ("time_ns", "seq", *_NARROW)}
+    narrow = {name: _column(parts, name, order) for name in NARROW}
     wide = {}
     for name in WIDE:
         if any(name in part.wide for part in parts):
@@ -166,7 +183,7 @@ def _column(
 ) -> npt.NDArray[Any]:
     pieces = [getattr(part, name) for part in parts]
     if not pieces:
-        return np.zeros(0, dtype=_NARROW.get(name, np.int64))
+        return np.zeros(0, dtype=NARROW[name])
     column: npt.NDArray[Any] = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
     return column if order is None else column[order]
 
