@@ -24,7 +24,8 @@ class Capture:
 
     @property
     def name(self) -> str:
-        return self.path.relative_to(FIXTURES).as_posix()
+        inside = self.path.is_relative_to(FIXTURES)
+        return self.path.relative_to(FIXTURES).as_posix() if inside else self.path.name
 
     def copy_into(self, folder: Path) -> None:
         """The small files beside the capture (a log, a script) that its converter may look at."""
