@@ -10,6 +10,54 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scxval.events.capability import Capability
+from scxval.events.clocks import clock_notes
+from scxval.events.columns import Columns, Names, complete_tasks, merge, to_table
+from scxval.events.schema import EVENT_SCHEMA, TraceKind
+
+# Columns that every row of every source has.
+ALWAYS = frozenset(("time_ns", "cpu", "kind", "probe", "seq"))
+# Unreadable records kept as examples in a capability record, and how much of each.
+EXAMPLES = 5
+EXAMPLE_CHARS = 200
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A sorted event table and its capability record."""
+
+    table: pa.Table
+    capability: Capability
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What is not in the table: events that the tracer dropped, records that could not be read."""
+
+    lost: int = 0
+    unparsed: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+Reach = Mapping[TraceKind, frozenset[str]]
+
+
+def conclude(
+    source: str,
+    parts: Sequence[Columns],
+    names: Names,
+    probes: Sequence[str],
+    reach: Reach,
+    losses: Losses,
+    notes: Sequence[str] = (),
+    ordered: bool = True,
+) -> Conversion:
+    """Make table and capability of a source's rows.
+
+    `reach` says which kinds the source could have produced, whether or not it did, and the columns
+    that each fills besides those in ALWAYS. `comm` goes with every `tid`; `pid` too where the trace
+    names any thread group. `ordered`: by seq, each CPU's records are as they happened, so that a
+    step of the clock can be told. Empty notes are left out.
+    """
     table = to_table(complete_tasks(merge(parts)), names.list, probes)
     kinds, fields = _reach(reach, table)
     times = table["time_ns"]
