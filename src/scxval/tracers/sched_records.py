@@ -155,7 +155,7 @@ def convert_records(
 
 def convert_columns(
     source: str,
-    parts: Sequence[Columns],
+    parts: list[Columns],
     recorded: Iterable[str],
     names: Names,
     losses: Losses,
