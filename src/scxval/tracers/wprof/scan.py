@@ -13,6 +13,23 @@ import numpy as np
 import numpy.typing as npt
 
 from scxval.formats.compiled import compiled
+from scxval.tracers.wprof.json_text import (
+    CLOSE,
+    COLON,
+    COMMA,
+    NAME_BYTES,
+    OPEN,
+    QUOTE,
+    SPACE,
+    Array,
+    after_spaces,
+    after_value,
+    copy_name,
+    integer,
+    natural,
+    seconds,
+    string_end,
+)
 from scxval.tracers.wprof.words import slot_of, vocabulary
 
 EVENTS = ("switch", "waking", "wakeup_new", "fork", "scx_dsq", "task_rename", "exec", "task_exit")
@@ -33,7 +50,6 @@ UNKNOWN_WORD = -2
 NONE = -1
 # Task objects of a line: who is left or acts, who comes or is acted on, who woke.
 FIRST, SECOND, WAKER = 0, 1, 2
-NAME_BYTES = 16
 
 _KEYS = (
     *("ts", "t", "cpu", "start_ts", "prev_state", "insert_type", "dsq_id"),
@@ -66,8 +82,6 @@ _STATE_OF, _INSERT_OF = _places(STATES, UNKNOWN_WORD), _places(INSERTS, UNKNOWN_
 
 _MAX_CPU = np.iinfo(np.int16).max
 _MAX_TID = np.iinfo(np.int32).max
-_QUOTE, _BACKSLASH, _COMMA, _COLON, _OPEN, _CLOSE = b'"\\,:{}'
-_SPACE, _MINUS, _PLUS, _DOT = b" -+."
 
 
 @dataclass(frozen=True)
@@ -122,209 +136,13 @@ def read_lines(text: bytes) -> Lines:
 
 
 @compiled
-def _spaces(data, at, end):  # type: ignore[no-untyped-def]
-    while at < end and data[at] == _SPACE:
-        at += 1
-    return at
-
-
-@compiled
-def _string_end(data, at, end):  # type: ignore[no-untyped-def]
-    """The place of the closing quote of a string whose opening quote is at `at`; -1 without one."""
-    at += 1
-    while at < end:
-        byte = data[at]
-        if byte == _QUOTE:
-            return at
-        at += 2 if byte == _BACKSLASH else 1
-    return -1
-
-
-@compiled
-def _skip(data, at, end):  # type: ignore[no-untyped-def]
-    """The place after any value; -1 when it does not end in this line."""
-    depth = 0
-    begin = at
-    while at < end:
-        byte = data[at]
-        if byte == _QUOTE:
-            at = _string_end(data, at, end)
-            if at < 0:
-                return -1
-        elif byte == _OPEN or byte == 91:
-            depth += 1
-        elif byte == _CLOSE or byte == 93:
-            if depth == 0:
-                return at if at > begin else -1
-            depth -= 1
-        elif byte == _COMMA and depth == 0:
-            return at if at > begin else -1
-        at += 1
-    return -1
-
-
-@compiled
-def _seconds(data, at, end):  # type: ignore[no-untyped-def]
-    """A number of seconds as whole nanoseconds (the nearest), and the place after it; -1, -1: none.
-
-    Digits are taken as they stand, so that nothing depends on how a double rounds.
-    """
-    value = 0
-    digits = 0
-    decimals = 0
-    dot = False
-    while at < end:
-        byte = data[at]
-        if byte == _DOT and not dot:
-            dot = True
-        elif 48 <= byte <= 57:
-            digits += 1
-            # Eighteen digits fit; what follows is far below a nanosecond.
-            if value < 10**17:
-                value = value * 10 + byte - 48
-                decimals += dot
-            elif not dot:
-                return -1, -1
-        else:
-            break
-        at += 1
-    if digits == 0:
-        return -1, -1
-    exponent = 0
-    if at < end and (data[at] == 101 or data[at] == 69):
-        at += 1
-        sign = 1
-        if at < end and (data[at] == _MINUS or data[at] == _PLUS):
-            sign = -1 if data[at] == _MINUS else 1
-            at += 1
-        if at >= end or not 48 <= data[at] <= 57:
-            return -1, -1
-        while at < end and 48 <= data[at] <= 57:
-            exponent = min(exponent * 10 + data[at] - 48, 1000)
-            at += 1
-        exponent *= sign
-    shift = 9 + exponent - decimals
-    while shift > 0 and value:
-        if value > (1 << 62) // 10:
-            return -1, -1
-        value *= 10
-        shift -= 1
-    rest = 0
-    while shift < 0 and (value or rest):
-        rest = value % 10
-        value //= 10
-        shift += 1
-    return value + (rest >= 5), at
-
-
-@compiled
-def _integer(data, at, end):  # type: ignore[no-untyped-def]
-    """An integer's 64 bits (negative ones as two's complement), and the place after it, or -1."""
-    negative = at < end and data[at] == _MINUS
-    if negative:
-        at += 1
-    value = np.uint64(0)
-    begin = at
-    while at < end and 48 <= data[at] <= 57:
-        digit = np.uint64(data[at] - 48)
-        # 2**64 - 1 is 18446744073709551615.
-        if value > np.uint64(1844674407370955161) or (
-            value == np.uint64(1844674407370955161) and digit > np.uint64(5)
-        ):
-            return value, -1
-        value = value * np.uint64(10) + digit
-        at += 1
-    if at == begin:
-        return value, -1
-    if negative:
-        if value > np.uint64(1 << 63):
-            return value, -1
-        value = ~value + np.uint64(1)
-    return value, at
-
-
-@compiled
-def _small(data, at, end, most):  # type: ignore[no-untyped-def]
-    """An integer from 0 to `most`, and the place after it, or -1."""
-    value, at = _integer(data, at, end)
-    if at < 0 or value > np.uint64(most):
-        return 0, -1
-    return np.int64(value), at
-
-
-@compiled
-def _hexadecimal(byte):  # type: ignore[no-untyped-def]
-    if 48 <= byte <= 57:
-        return byte - 48
-    if 97 <= byte | 32 <= 102:
-        return (byte | 32) - 87
-    return 255
-
-
-@compiled
-def _name(data, at, end, out):  # type: ignore[no-untyped-def]
-    """Copy up to 15 bytes of a string, its escapes undone (the kernel's names have no more); the place
-    after it, or -1."""
-    last = _string_end(data, at, end)
-    if last < 0:
-        return -1
-    at += 1
-    size = 0
-    if out[0]:
-        out[:] = 0
-    while at < last and size < NAME_BYTES - 1:
-        code = np.int64(data[at])
-        at += 1
-        if code != _BACKSLASH:
-            out[size] = code
-            size += 1
-            continue
-        code = np.int64(data[at])
-        at += 1
-        if code == 117:
-            if at + 4 > last:
-                return -1
-            code = 0
-            for _ in range(4):
-                nibble = _hexadecimal(data[at])
-                if nibble == 255:
-                    return -1
-                code = code * 16 + nibble
-                at += 1
-            if code >= 0x800 and size + 2 < NAME_BYTES - 1:
-                out[size] = 0xE0 | code >> 12
-                out[size + 1] = 0x80 | code >> 6 & 0x3F
-                size += 2
-                code = 0x80 | code & 0x3F
-            elif code >= 0x80 and size + 1 < NAME_BYTES - 1:
-                out[size] = 0xC0 | code >> 6 & 0x1F
-                size += 1
-                code = 0x80 | code & 0x3F
-            elif code >= 0x80:
-                break
-        elif code == 110:
-            code = 10
-        elif code == 116:
-            code = 9
-        elif code == 114:
-            code = 13
-        elif code == 98:
-            code = 8
-        elif code == 102:
-            code = 12
-        out[size] = code
-        size += 1
-    return last + 1
-
-
-@compiled
-def _word_at(data, at, size):  # type: ignore[no-untyped-def]
+def _word_at(data: Array, at: int, size: int) -> int:
     """The number of the word of `size` bytes at `at`, -1 when it is none of them."""
     if size <= 0:
         return -1
     last = at + size - 1
     slot = _slot_of(size, data[at], data[at + size // 2], data[last], _FACTOR)
-    number = np.int64(_SLOTS[slot])
+    number = int(np.int64(_SLOTS[slot]))
     if number < 0 or _LENGTH[number] != size:
         return -1
     begin = _BEGIN[number]
@@ -335,12 +153,14 @@ def _word_at(data, at, size):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _task(data, at, end, slot, row, tids, pids, names):  # type: ignore[no-untyped-def]
+def _task(
+    data: Array, at: int, end: int, slot: int, row: int, tids: Array, pids: Array, names: Array
+) -> int:
     """Read a task object; the place after it, or -1. Idle has no tid and pid 0: tid 0 here.
 
     A task that wprof could not resolve has a tid, pid 0 and a made-up name: only its tid is kept.
     """
-    if at >= end or data[at] != _OPEN:
+    if at >= end or data[at] != OPEN:
         return -1
     at += 1
     tid = NONE
@@ -351,25 +171,25 @@ def _task(data, at, end, slot, row, tids, pids, names):  # type: ignore[no-untyp
         if at < 0:
             return -1
         if key == _TID:
-            tid, at = _small(data, at, end, _MAX_TID)
+            tid, at = natural(data, at, end, _MAX_TID)
         elif key == _PID:
-            pid, at = _small(data, at, end, _MAX_TID)
-        elif key == _COMM and data[at] == _QUOTE:
+            pid, at = natural(data, at, end, _MAX_TID)
+        elif key == _COMM and data[at] == QUOTE:
             named = True
-            if slot < WAKER:
-                at = _name(data, at, end, names[slot, row])
-            else:
-                at = _string_end(data, at, end) + 1
+            wanted = slot < WAKER
+            at = (
+                copy_name(data, at, end, names[slot, row]) if wanted else after_value(data, at, end)
+            )
         else:
-            at = _skip(data, at, end)
+            at = after_value(data, at, end)
         if at <= 0:
             return -1
-        at = _spaces(data, at, end)
+        at = after_spaces(data, at, end)
         if at >= end:
             return -1
-        if data[at] == _CLOSE:
+        if data[at] == CLOSE:
             break
-        if data[at] != _COMMA:
+        if data[at] != COMMA:
             return -1
         at += 1
     if pid == NONE or not named:
@@ -388,41 +208,41 @@ def _task(data, at, end, slot, row, tids, pids, names):  # type: ignore[no-untyp
 
 
 @compiled
-def _key(data, at, end):  # type: ignore[no-untyped-def]
+def _key(data: Array, at: int, end: int) -> tuple[int, int]:
     """The place of the value after the key at `at`, and the key's number; -1, -1 when there is none."""
-    at = _spaces(data, at, end)
-    if at >= end or data[at] != _QUOTE:
+    at = after_spaces(data, at, end)
+    if at >= end or data[at] != QUOTE:
         return -1, -1
-    last = _string_end(data, at, end)
+    last = string_end(data, at, end)
     if last < 0:
         return -1, -1
     number = _KEY_OF[_word_at(data, at + 1, last - at - 1)]
-    at = _spaces(data, last + 1, end)
-    if at >= end or data[at] != _COLON:
+    at = after_spaces(data, last + 1, end)
+    if at >= end or data[at] != COLON:
         return -1, -1
-    at = _spaces(data, at + 1, end)
+    at = after_spaces(data, at + 1, end)
     if at >= end:
         return -1, -1
     return at, number
 
 
 @compiled
-def _word(data, at, end):  # type: ignore[no-untyped-def]
+def _word(data: Array, at: int, end: int) -> tuple[int, int]:
     """The number of the word that a string is (-1: none), and the place after it, or -1."""
-    if data[at] != _QUOTE:
+    if data[at] != QUOTE:
         return -1, -1
-    last = _string_end(data, at, end)
+    last = string_end(data, at, end)
     if last < 0:
         return -1, -1
     return _word_at(data, at + 1, last - at - 1), last + 1
 
 
 @compiled
-def _needed(kind):  # type: ignore[no-untyped-def]
+def _needed(kind: int) -> int:
     """The fields without which a line of this kind says nothing."""
     if kind == _SWITCH:
         return _HAS_TS | _HAS_CPU | _HAS_FIRST | _HAS_SECOND | _HAS_STATE
-    if kind == _WAKING or kind == _WAKEUP_NEW:
+    if kind in (_WAKING, _WAKEUP_NEW):
         return _HAS_TS | _HAS_CPU | _HAS_SECOND | _HAS_WAKER
     if kind == _FORK:
         return _HAS_TS | _HAS_CPU | _HAS_FIRST | _HAS_SECOND
@@ -434,15 +254,28 @@ def _needed(kind):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _line(  # type: ignore[no-untyped-def]
-    data, at, end, whole, row, ns, starts, cpus, tids, pids, names, states, inserts, dsqs
-):
+def _line(
+    data: Array,
+    at: int,
+    end: int,
+    whole: bool,
+    row: int,
+    ns: Array,
+    starts: Array,
+    cpus: Array,
+    tids: Array,
+    pids: Array,
+    names: Array,
+    states: Array,
+    inserts: Array,
+    dsqs: Array,
+) -> int:
     """Read one line into `row` of the arrays; its kind. Unless `whole`, what follows the last field
     that its kind needs is not looked at."""
-    at = _spaces(data, at, end)
-    while end > at and (data[end - 1] == 13 or data[end - 1] == _SPACE):
+    at = after_spaces(data, at, end)
+    while end > at and (data[end - 1] == 13 or data[end - 1] == SPACE):
         end -= 1
-    if at >= end or data[at] != _OPEN or data[end - 1] != _CLOSE:
+    if at >= end or data[at] != OPEN or data[end - 1] != CLOSE:
         return BAD
     at += 1
     kind = BAD
@@ -453,19 +286,19 @@ def _line(  # type: ignore[no-untyped-def]
         if at < 0:
             return BAD
         if key == _TS:
-            ns[row], at = _seconds(data, at, end)
+            ns[row], at = seconds(data, at, end)
             has |= _HAS_TS
         elif key == _T:
             word, at = _word(data, at, end)
             kind = _EVENT_OF[word]
             needed = _needed(kind)
         elif key == _CPU:
-            cpus[row], at = _small(data, at, end, _MAX_CPU)
+            cpus[row], at = natural(data, at, end, _MAX_CPU)
             has |= _HAS_CPU
-        elif key == _PREV or key == _TASK:
+        elif key in (_PREV, _TASK):
             at = _task(data, at, end, FIRST, row, tids, pids, names)
             has |= _HAS_FIRST
-        elif key == _NEXT or key == _WAKEE or key == _CHILD:
+        elif key in (_NEXT, _WAKEE, _CHILD):
             at = _task(data, at, end, SECOND, row, tids, pids, names)
             has |= _HAS_SECOND
         elif key == _WAKER:
@@ -480,32 +313,45 @@ def _line(  # type: ignore[no-untyped-def]
             inserts[row] = _INSERT_OF[word]
             has |= _HAS_INSERT
         elif key == _START:
-            starts[row], at = _seconds(data, at, end)
+            starts[row], at = seconds(data, at, end)
         elif key == _DSQ:
-            dsqs[row], at = _integer(data, at, end)
+            dsqs[row], at = integer(data, at, end)
             has |= _HAS_DSQ
         else:
-            at = _skip(data, at, end)
+            at = after_value(data, at, end)
         if at < 0:
             return BAD
         # start_ts may follow, and is not needed.
         if not whole and has & needed == needed and kind != _SCX_DSQ:
             return kind
-        at = _spaces(data, at, end)
+        at = after_spaces(data, at, end)
         if at >= end:
             return BAD
-        if data[at] == _CLOSE:
+        if data[at] == CLOSE:
             break
-        if data[at] != _COMMA:
+        if data[at] != COMMA:
             return BAD
         at += 1
     return kind if at + 1 == end and has & needed == needed else BAD
 
 
 @compiled
-def _read_lines(  # type: ignore[no-untyped-def]
-    data, begin, end, whole, kinds, ns, starts, cpus, tids, pids, names, states, inserts, dsqs
-):
+def _read_lines(
+    data: Array,
+    begin: Array,
+    end: Array,
+    whole: bool,
+    kinds: Array,
+    ns: Array,
+    starts: Array,
+    cpus: Array,
+    tids: Array,
+    pids: Array,
+    names: Array,
+    states: Array,
+    inserts: Array,
+    dsqs: Array,
+) -> None:
     for row in range(len(begin)):
         kinds[row] = _line(
             *(data, begin[row], end[row], whole, row, ns, starts, cpus),
