@@ -84,6 +84,25 @@ def switch_rows(at: Moments, prev: Side, next: Side, state: Ints) -> Columns:
     )
 
 
+def leave_rows(at: Moments, prev: Side, state: Ints) -> Columns:
+    """Rows of tasks that went off their CPU for nobody knows whom; none for idle."""
+    leaves = prev.tid > 0
+    state = np.where(state < 0, len(STATES), state)[leaves]
+    kind, reason = off_cpu(_MEANS[state])
+    return rows(
+        at.time_ns[leaves],
+        2 * at.record[leaves],
+        at.cpu[leaves],
+        kind,
+        SWITCH,
+        tid=prev.tid[leaves],
+        pid=NULL if prev.pid is None else prev.pid[leaves],
+        comm=NULL if prev.comm is None else prev.comm[leaves],
+        reason=reason,
+        wide={"prev_state": Wide(_VALUE[state], _KNOWN[state])},
+    )
+
+
 def wake_rows(
     at: Moments, wakee: Side, waker: Ints, new: bool, target_cpu: Ints | None = None
 ) -> Columns:
