@@ -108,47 +108,19 @@ def read_head(path: Path, size: int) -> bytes:
         raise ScxvalError(f"cannot read trace {path}: {error}") from error
 
 
-def whole_lines(path: Path, size: int = 1 << 24) -> Iterator[Source]:
-    """What a file holds in pieces of whole lines, about `size` bytes each, so that it is never in memory
-    at once. The last piece may end without a newline, and has the note when the file was cut.
+def whole_lines(path: Path, size: int = 1 << 22) -> Iterator[Source]:
+    """What a file holds in pieces of whole lines, `size` bytes or a line each, so that it is never in
+    memory at once. The last piece may end without a newline, and has the note when the file was cut.
 
     Raises ScxvalError as `read_source` does; damage is found where it is, after the pieces before it.
     """
+    blocks = Blocks(path, size)
     rest: list[bytes] = []
-    for piece in _pieces(path, size):
-        head, newline, tail = piece.data.rpartition(b"\n")
+    for block in blocks:
+        head, newline, tail = block.rpartition(b"\n")
         if newline:
             yield Source(b"".join([*rest, head, newline]))
             rest = []
         rest.append(tail)
-        if piece.note:
-            yield Source(b"".join(rest), piece.note)
-            return
-    if any(rest):
-        yield Source(b"".join(rest))
-
-
-def _pieces(path: Path, size: int) -> Iterator[Source]:
-    """Pieces as they come; a cut gzip file ends with one that has the note."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(size)
-            if not data.startswith(GZIP_MAGIC):
-                while data:
-                    yield Source(data)
-                    data = file.read(size)
-                return
-            while data.startswith(GZIP_MAGIC):
-                member = zlib.decompressobj(_GZIP)
-                while data and not member.eof:
-                    yield Source(member.decompress(data, size))
-                    data = member.unconsumed_tail or file.read(size)
-                if not member.eof:
-                    yield Source(member.flush(), CUT_NOTE)
-                    return
-                data = member.unused_data
-                data += file.read(size) if len(data) < len(GZIP_MAGIC) else b""
-    except OSError as error:
-        raise ScxvalError(f"cannot read trace {path}: {error.strerror or error}") from error
-    except zlib.error as error:
-        raise ScxvalError(f"cannot read trace {path}: damaged gzip file: {error}") from error
+    if any(rest) or blocks.note:
+        yield Source(b"".join(rest), blocks.note)

@@ -68,4 +68,5 @@ def command(options: Mapping[str, int | str | bool], functions: Set[str]) -> Tra
         version_argv=["{in}/wprof", "--version"],
         lost_pattern=LOST_PATTERN,
         files={SCRIPT_FILE: _SCRIPT},
+        binary="wprof",
     )

@@ -9,6 +9,7 @@ the wakee's previous one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ from scxval.formats.perfetto.ftrace import (
 from scxval.formats.perfetto.text import task_names
 from scxval.formats.perfetto.wire import LEN, VARINT, Data, Int64s
 from scxval.tracers.wprof import rows as made
+from scxval.tracers.wprof.session import LATEST_NS
 
 # Fields of SchedWaking and SchedWakeupNew: comm, pid, target_cpu.
 _FIELDS = ((1, LEN), (2, VARINT), (4, VARINT))
@@ -34,41 +36,76 @@ _MAX_CPU = np.iinfo(np.int16).max
 Pids = Callable[[Int64s], Int64s]
 
 
-def waking_rows(
-    data: Data, bundles: Bundles, names: Names, pid_of: Pids, mono_ns: int, faults: Faults
-) -> list[Columns]:
-    """Rows of wakings and of new tasks' wakeups, with the CPU that they name."""
+@dataclass(frozen=True)
+class Wakings:
+    """Wakings (or new tasks' wakeups, `new`) in order of time: `ns` as in the file, task, waker, target
+    CPU (NULL where it is not said), and a code of the wakee's name."""
+
+    ns: Int64s
+    cpu: npt.NDArray[np.int16]
+    tid: Int64s
+    waker: npt.NDArray[np.int32]
+    target_cpu: Int64s
+    comm: npt.NDArray[np.int64]
+    record: Int64s
+    new: bool
+
+    def targets(self, ns: Int64s, cpu: Int64s, tid: Int64s) -> Int64s:
+        """The target CPUs of the wakings at these moments, NULL where there is none here."""
+        found = np.full(len(ns), NULL, dtype=np.int64)
+        if not len(self.ns):
+            return found
+        first = np.searchsorted(self.ns, ns)
+        # Two CPUs may wake in the same nanosecond.
+        for place in (first, first + 1):
+            place = np.minimum(place, len(self.ns) - 1)
+            same = (self.ns[place] == ns) & (self.cpu[place] == cpu) & (self.tid[place] == tid)
+            found = np.where(same, self.target_cpu[place], found)
+        return found
+
+    def rows(self, pid_of: Pids, mono_ns: int) -> Columns:
+        """Rows, for a file without the track events that say the same."""
+        return made.wake_rows(
+            made.Moments(self.ns + mono_ns, self.cpu, self.record),
+            Side(self.tid, pid_of(self.tid), self.comm),
+            self.waker,
+            self.new,
+            self.target_cpu,
+        )
+
+
+def read_wakings(data: Data, bundles: Bundles, names: Names, faults: Faults) -> list[Wakings]:
+    """Wakings, and wakeups of new tasks."""
     events = read_events(data, bundles, faults)
     return [
-        _wakings(data, events, names, pid_of, mono_ns, number, faults)
-        for number in (SCHED_WAKING, SCHED_WAKEUP_NEW)
+        _wakings(data, events, names, number, faults) for number in (SCHED_WAKING, SCHED_WAKEUP_NEW)
     ]
 
 
 def _wakings(
-    data: Data,
-    events: FtraceEvents,
-    names: Names,
-    pid_of: Pids,
-    mono_ns: int,
-    number: int,
-    faults: Faults,
-) -> Columns:
+    data: Data, events: FtraceEvents, names: Names, number: int, faults: Faults
+) -> Wakings:
     which, found = events.select(data, number, _FIELDS)
     tid, cpu = found.value[1], found.value[2]
     good = found.ok & (found.length[1] >= 0) & (tid > 0) & (tid < 1 << 31)
     faults.at("waking that cannot be read", events.start[which[~good]])
-    which, tid, cpu = which[good], tid[good], cpu[good]
-    raw = task_names(data, found.spans(0, good & (found.length[0] >= 0)))
     comm = np.full(len(which), NULL, dtype=np.int64)
-    comm[found.length[0][good] >= 0] = names.codes(raw)
-    known = (found.length[2][good] >= 0) & (cpu >= 0) & (cpu <= _MAX_CPU)
-    return made.wake_rows(
-        made.Moments(events.time[which] + mono_ns, events.cpu[which], which),
-        Side(tid, pid_of(tid), comm),
+    named = np.flatnonzero(good & (found.length[0] >= 0))
+    comm[named] = names.codes(task_names(data, found.spans(0, named)))
+    target = np.where((found.length[2] >= 0) & (cpu >= 0) & (cpu <= _MAX_CPU), cpu, NULL)
+    timed = (events.time[which] >= 0) & (events.time[which] < LATEST_NS)
+    keep = np.flatnonzero(good & timed & (events.pid[which] >= 0))
+    keep = keep[np.argsort(events.time[which[keep]], kind="stable")]
+    which = which[keep]
+    return Wakings(
+        events.time[which],
+        events.cpu[which],
+        tid[keep],
         events.pid[which],
+        target[keep],
+        comm[keep],
+        which,
         number == SCHED_WAKEUP_NEW,
-        np.where(known, cpu, NULL),
     )
 
 
@@ -77,6 +114,17 @@ def switch_rows(
 ) -> tuple[Columns, int]:
     """Rows of switches, and how many of them do not say who went off its CPU."""
     found, _ = read_compact(data, bundles, faults)
+    good = (found.time >= 0) & (found.time < LATEST_NS)
+    good &= (found.next_pid >= 0) & (found.next_pid < 1 << 31)
+    faults.at("compact switch that makes no sense", np.flatnonzero(~good) * 0)
+    found = CompactSwitches(
+        found.cpu[good],
+        found.time[good],
+        found.prev_state[good],
+        found.next_pid[good],
+        found.comm[good],
+        found.names,
+    )
     next_tid = found.next_pid
     prev = _previous(found)
     kind, reason = off_cpu(found.prev_state)

@@ -25,6 +25,8 @@ from scxval.tracers.wprof.session import check_version, from_timestamp, origin
 
 # What the header has and no other line: enough to tell it from other tools' JSON.
 HEADER_KEYS = (b'"version"', b'"timer_freq_hz"', b'"capture_ipis"')
+# How a stack trace's line begins; the header says how many there are.
+STACK = b'{"id":'
 CUT_NOTE = "the file ends within a line: only what came before is here"
 
 
@@ -130,7 +132,8 @@ def _take(piece: Source, stacks: int, mono_ns: int, reading: _Reading) -> None:
     """Add a piece's rows to what was read."""
     lines = read_lines(piece.data)
     number = reading.lines + np.arange(len(lines.kind))
-    bad = np.flatnonzero((lines.kind == BAD) & (number > stacks))
+    bad = np.flatnonzero(lines.kind == BAD)
+    bad = bad[(number[bad] > stacks) | ~_begins(piece.data, lines.begin[bad], STACK)]
     reading.lines += len(number)
     if piece.note or (len(bad) and bad[-1] == len(number) - 1 and piece.data[-1:] != b"\n"):
         reading.cut = piece.note or CUT_NOTE
@@ -140,6 +143,12 @@ def _take(piece: Source, stacks: int, mono_ns: int, reading: _Reading) -> None:
         text = piece.data[begin : begin + EXAMPLE_CHARS].partition(b"\n")[0]
         reading.examples.append(f"line {number[row] + 1}: {text.decode('utf-8', 'replace')}")
     reading.parts += _rows(lines, number, mono_ns, reading)
+
+
+def _begins(text: bytes, at: npt.NDArray[np.int64], what: bytes) -> npt.NDArray[np.bool_]:
+    """Whether these bytes stand at each place."""
+    data = np.frombuffer(text + bytes(len(what)), dtype=np.uint8)
+    return np.asarray((data[at[:, None] + np.arange(len(what))] == list(what)).all(axis=1))
 
 
 def _rows(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from scxval.errors import ScxvalError
-from scxval.events.columns import Columns, Names
+from scxval.events.columns import Names
 from scxval.formats.perfetto.clocks import BOOTTIME, REALTIME, read_clocks
 from scxval.formats.perfetto.faults import Faults
 from scxval.formats.perfetto.ftrace import read_bundles
@@ -59,13 +59,11 @@ def convert(path: Path) -> Conversion:
     bundles = read_bundles(data, packets, faults)
     began = _origin(path, data, packets, session_start(events))
     converter = Converter(events, thread_groups(data, packets, faults), names, began.mono_ns)
-    by_ftrace: list[Columns] = []
-    if len(bundles.cpu):
-        by_ftrace = ftrace.waking_rows(
-            data, bundles, names, converter.pid_of, began.mono_ns, faults
-        )
-    target_cpu = any(len(part) for part in by_ftrace)
-    found = converter.convert(wakings=not target_cpu)
+    wakings = ftrace.read_wakings(data, bundles, names, faults)
+    found = converter.convert(wakings)
+    by_ftrace = (
+        [] if found.has("WAKER") else [w.rows(converter.pid_of, began.mono_ns) for w in wakings]
+    )
     parts = [*found.parts, *by_ftrace]
     notes = [*([source.note] if source.note else []), began.note, *found.notes()]
     switched = found.switches + found.one_sided
@@ -79,10 +77,11 @@ def convert(path: Path) -> Conversion:
     lost, loss_notes = rows.losses(path)
     if packets.gaps:
         loss_notes.append(f"{packets.gaps} places where the file says that packets were dropped")
+    woke = any(len(some.ns) for some in wakings)
     # The file does not say what was on: of what left no event nothing is known.
     captured = rows.Captured(
         sched=switched > 0,
-        wakeup=target_cpu or found.has("WAKER"),
+        wakeup=woke or found.has("WAKER"),
         task_life=found.has("FORKING"),
         scx=None,
     )
@@ -91,7 +90,7 @@ def convert(path: Path) -> Conversion:
         parts,
         names,
         rows.PROBES,
-        rows.reach(captured, found.inserts, target_cpu),
+        rows.reach(captured, found.inserts, woke),
         Losses(lost, faults.unparsed, faults.examples),
         [*notes, *loss_notes, *faults.notes(), *rows.dsq_notes(captured, found.inserts, switched)],
     )

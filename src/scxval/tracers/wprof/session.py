@@ -25,10 +25,10 @@ MAJOR = 3
 _HEADER = struct.Struct("<6sHQII")
 _SESSION_AT = 200
 _RECORD_BYTES = 32
+# No clock of a machine is near this; sums of two such times are still 64-bit numbers.
+LATEST_NS = 1 << 62
 # Marks of one run further apart than this: REALTIME was set, or is being slewed.
 _STEP_NS = 100_000
-# Captured by this many at most: a dump is small beside what it is replayed to.
-_HEAD_BYTES = 4096
 RELATIVE = (
     "times count from the start of the wprof session: no wprof.data of the same session lies beside "
     "the trace, and no run's provenance.json"
@@ -58,7 +58,7 @@ def check_version(text: str, where: str) -> None:
     major = text.partition(".")[0]
     if major != str(MAJOR):
         raise ScxvalError(
-            f"{where}: wprof's format {text}, and {MAJOR} is what is understood: record and replay "
+            f"{where}: of wprof's format {text}, and {MAJOR} is what is understood: record and replay "
             f"with a wprof of format {MAJOR} (wprof 0.5)"
         )
 
@@ -89,32 +89,30 @@ def origin(trace: Path, start: Start | None) -> Origin:
             found = _by_dump(dump, start)
             if found is not None:
                 return found
-    return _by_marks(trace.parent.parent / "provenance.json", start) or Origin(0, RELATIVE)
-
-
-def check_dump(head: bytes, where: str) -> None:
-    """Raise ScxvalError when this is the beginning of a dump of a foreign version."""
-    if len(head) >= _HEADER.size:
-        _, _, _, major, minor = _HEADER.unpack_from(head)
-        check_version(f"{major}.{minor}", where)
+    # A run's trace lies in its raw folder, or in one below that.
+    for folder in trace.parents[1:4]:
+        found = _by_marks(folder / "provenance.json", start)
+        if found is not None:
+            return found
+    return Origin(0, RELATIVE)
 
 
 def _by_dump(dump: Path, start: Start) -> Origin | None:
     """None when the dump cannot be read or is of another session."""
     try:
-        head = read_head(dump, _HEAD_BYTES)
+        head = read_head(dump, _SESSION_AT + 16)
     except ScxvalError:
         return None
     if not head.startswith(MAGIC) or len(head) < _SESSION_AT + 16:
         return None
-    check_dump(head, str(dump))
-    size = _HEADER.unpack_from(head)[1]
+    _, size, _, major, minor = _HEADER.unpack_from(head)
+    check_version(f"{major}.{minor}", str(dump))
     offset, length = struct.unpack_from("<QQ", head, _SESSION_AT)
     record = _bytes_at(dump, size + offset, _RECORD_BYTES)
     if length != _RECORD_BYTES or len(record) != _RECORD_BYTES:
         return None
     mono_ns, real_ns, duration_ns, _ = struct.unpack("<4Q", record)
-    same = 0 <= real_ns - start.real_ns < start.exact_to_ns
+    same = 0 <= real_ns - start.real_ns < start.exact_to_ns and mono_ns < LATEST_NS
     if not same or start.duration_ns not in (None, duration_ns):
         return None
     return Origin(mono_ns, f"the session's start on CLOCK_MONOTONIC is that of {DUMP_FILE}")
@@ -139,15 +137,14 @@ def _by_marks(provenance: Path, start: Start) -> Origin | None:
         apart = [int(mark["real_ns"]) - int(mark["mono_ns"]) for mark in clocks]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not apart:
+    if not apart or not 0 <= start.real_ns - apart[0] < LATEST_NS:
         return None
     if max(apart) - min(apart) > _STEP_NS:
         return Origin(0, f"{RELATIVE} whose clocks agree: REALTIME was set or slewed in the run")
     half = start.exact_to_ns // 2
-    mono_ns = start.real_ns + half - apart[0]
     known = f" to {start.exact_to_ns / 1e6:g} ms" if half else ""
     return Origin(
-        max(0, mono_ns),
+        start.real_ns + half - apart[0],
         "the session's start on CLOCK_MONOTONIC is from its REALTIME and the clocks in "
         f"provenance.json{known}: no {DUMP_FILE} of the same session lies beside the trace",
     )

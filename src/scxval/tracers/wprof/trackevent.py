@@ -9,6 +9,7 @@ the session. A track's uuid is seven times an id, plus the sort of track.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,8 +32,10 @@ from scxval.formats.perfetto.track_events import (
 from scxval.formats.perfetto.tracks import read_tracks
 from scxval.formats.perfetto.wire import Data, Int64s
 from scxval.tracers.wprof import rows as made
+from scxval.tracers.wprof.ftrace import Wakings
 from scxval.tracers.wprof.json_text import NAME_BYTES
 from scxval.tracers.wprof.scan import INSERTS, STATES
+from scxval.tracers.wprof.session import LATEST_NS
 
 # Sorts of tracks: events of a thread (id: tid) and of an idle CPU (id: CPU + 1), and a thread itself.
 _THREAD, _THREAD_EVENTS, _IDLE_EVENTS, _SORTS = 1, 3, 4, 7
@@ -66,11 +69,9 @@ class Events:
 
     def of(self, category: str, kind: int, placed: bool = True) -> Int64s:
         """The places of the events of one category and type, those with time, task and (`placed`) CPU."""
-        usable = (self.tid >= 0) & (self.ns >= 0)
-        if placed:
-            usable &= self.cpu >= 0
-        wanted = self.category == CATEGORIES.index(category)
-        return np.flatnonzero(wanted & (self.type == kind) & usable)
+        wanted = (self.category == CATEGORIES.index(category)) & (self.type == kind)
+        timed = (self.ns >= 0) & (self.ns < LATEST_NS) & (self.tid >= 0)
+        return np.flatnonzero(wanted & timed & ((self.cpu >= 0) | (not placed)))
 
     def numbers(self, name: str) -> Int64s:
         """An annotation's number (or code of a string) of every event, NULL without one."""
@@ -118,11 +119,20 @@ def read_events(data: Data, packets: Packets, names: Names, faults: Faults) -> E
     flow = np.full(len(events), NULL, dtype=np.int64)
     owner, value = read_flows(data, events)
     flow[owner] = value
-    cpu = _numbers(annotations, len(events), "cpu")
+    cpu, ns, tid = (
+        _numbers(annotations, len(events), "cpu"),
+        packets.timestamp[events.packet],
+        _tids(events),
+    )
+    cpu = np.where((cpu >= 0) & (cpu <= _MAX_CPU), cpu, NULL)
+    # The end of a wait in a dispatch queue says no CPU; its begin does.
+    placed = (cpu >= 0) | (category[which] == CATEGORIES.index("SCX_DSQ"))
+    lacking = ~placed | (ns < 0) | (ns >= LATEST_NS) | (tid < 0)
+    faults.at("track event without a time, a CPU or a task", events.spans.start[lacking])
     return Events(
-        ns=packets.timestamp[events.packet],
-        cpu=np.where((cpu >= 0) & (cpu <= _MAX_CPU), cpu, NULL),
-        tid=_tids(events),
+        ns=ns,
+        cpu=cpu,
+        tid=tid,
         type=events.type,
         category=category[which].astype(np.int8),
         flow=flow,
@@ -174,7 +184,8 @@ def session_start(events: Events) -> int:
     which = np.concatenate([events.of("WAKER", INSTANT), events.of("WAKER_NEW", INSTANT)])
     which = which[events.flow[which] != NULL]
     start = events.flow[which] - events.ns[which]
-    return int(start[0]) if len(start) and start[0] > 0 and (start == start[0]).all() else 0
+    agreed = len(start) and 0 < start[0] < LATEST_NS and (start == start[0]).all()
+    return int(start[0]) if agreed else 0
 
 
 def _seen(events: Events) -> frozenset[str]:
@@ -194,12 +205,11 @@ class Converter:
         self.strings = _codes(events.annotations.strings, names)
         self.found = Found([], made.Inserts(), _seen(events))
 
-    def convert(self, wakings: bool = True) -> Found:
-        """All rows; without `wakings` where they are taken from elsewhere."""
+    def convert(self, wakings: Sequence[Wakings]) -> Found:
+        """All rows; `wakings` of the ftrace view say which CPUs they were for."""
         self._switches()
-        if wakings:
-            self._wakings("WAKER", "WAKEE", new=False)
-            self._wakings("WAKER_NEW", "WAKEE_NEW", new=True)
+        for known in wakings:
+            self._wakings("WAKER_NEW" if known.new else "WAKER", known)
         self._forks()
         self._inserts()
         self._renames()
@@ -290,10 +300,13 @@ class Converter:
         comm = self.strings[events.numbers(annotation)[which]]
         return Side(tid, np.where(known, pid, self.pid_of(tid)), comm)
 
-    def _wakings(self, category: str, partner: str, new: bool) -> None:
+    def _wakings(self, category: str, known: Wakings) -> None:
         which = self.events.of(category, INSTANT)
-        wakee = self._partners(which, partner, "wakee")
-        self.found.parts.append(made.wake_rows(self._at(which), wakee, self.events.tid[which], new))
+        wakee = self._partners(which, category.replace("WAKER", "WAKEE"), "wakee")
+        target = known.targets(self.events.ns[which], self.events.cpu[which], wakee.tid)
+        self.found.parts.append(
+            made.wake_rows(self._at(which), wakee, self.events.tid[which], known.new, target)
+        )
 
     def _forks(self) -> None:
         which = self.events.of("FORKING", INSTANT)
