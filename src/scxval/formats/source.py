@@ -106,3 +106,21 @@ def read_head(path: Path, size: int) -> bytes:
             return head
     except (OSError, zlib.error) as error:
         raise ScxvalError(f"cannot read trace {path}: {error}") from error
+
+
+def whole_lines(path: Path, size: int = 1 << 22) -> Iterator[Source]:
+    """What a file holds in pieces of whole lines, `size` bytes or a line each, so that it is never in
+    memory at once. The last piece may end without a newline, and has the note when the file was cut.
+
+    Raises ScxvalError as `read_source` does; damage is found where it is, after the pieces before it.
+    """
+    blocks = Blocks(path, size)
+    rest: list[bytes] = []
+    for block in blocks:
+        head, newline, tail = block.rpartition(b"\n")
+        if newline:
+            yield Source(b"".join([*rest, head, newline]))
+            rest = []
+        rest.append(tail)
+    if any(rest) or blocks.note:
+        yield Source(b"".join(rest), blocks.note)
