@@ -17,7 +17,7 @@ class Scheduler:
     """A scheduler: the kernel's own (`kernel`), one of its tree's tools, or one from a crate.
 
     `ops` is a regular expression that the whole of /sys/kernel/sched_ext/root/ops must match. `files` lie
-    in the guest's {in} folder, where `args` may name them.
+    in the guest's {in} folder, where `args` may name them. `stats`: it answers on the scx_stats socket.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Scheduler:
     min_vcpus: int = 1
     even_vcpus: bool = False
     crate_version: str = ""
+    stats: bool = False
 
     @property
     def is_sched_ext(self) -> bool:
@@ -80,7 +81,8 @@ class Workload:
 class Tracer:
     """A tracer: `module` names the folder under scxval.tracers, or "" for no tracer.
 
-    `raw_mib` is what a cell's raw files take on disk at most, for the check before a sweep.
+    `raw_mib` is what a cell's raw files take on disk at most, for the check before a sweep. The program is
+    in the guest's image, or is `binary`: of a crate, or of this host (a path, or a name on PATH).
     """
 
     name: str
@@ -88,6 +90,9 @@ class Tracer:
     about: str
     options: dict[str, int | str | bool] = field(default_factory=dict)
     raw_mib: int = 16
+    source: Literal["image", "crate", "host"] = "image"
+    binary: str = ""
+    crate_version: str = ""
 
 
 @dataclass(frozen=True)

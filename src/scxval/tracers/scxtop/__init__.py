@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""scxtop trace: sched tracepoints and DSQ samples as a Perfetto trace."""
