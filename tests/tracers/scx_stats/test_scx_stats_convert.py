@@ -284,7 +284,9 @@ def test_any_answer_comes_back(answers: list[dict[str, Any]]) -> None:
             assert (row["value"], row["text"]) == (None, None)
         else:
             assert row["value"] == float(value)
-            assert row["text"] == (str(value) if abs(value) > 1 << 53 and type(value) is int else None)
+            assert row["text"] == (
+                str(value) if abs(value) > 1 << 53 and type(value) is int else None
+            )
 
 
 def escaped(key: str) -> str:
