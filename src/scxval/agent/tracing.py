@@ -80,7 +80,8 @@ class Tracing:
         self.lost = self.lost_events()
         if died is not None:
             return self.failed(f"died with exit code {died} while the workload ran")
-        return self.failed(f"ended with exit code {code} after {sign}") if code != 0 else None
+        well = code in self.spec["exit_codes"]
+        return None if well else self.failed(f"ended with exit code {code} after {sign}")
 
     def lost_events(self) -> int | None:
         """Sum of what the tracer itself says it lost, in its log and its outputs; None: it never says."""
