@@ -87,7 +87,8 @@ class Tracing:
             died = code
         if died is not None:
             return self.failed(f"died with exit code {died} while the workload ran")
-        return self.failed(f"ended with exit code {code} after {sign.name}") if code != 0 else None
+        well = code in self.spec["exit_codes"]
+        return None if well else self.failed(f"ended with exit code {code} after {sign.name}")
 
     def lost_events(self) -> int | None:
         """Sum of what the tracer itself says it lost, in its log and its outputs; None: it never says."""
