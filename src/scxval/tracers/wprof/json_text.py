@@ -171,8 +171,7 @@ def copy_name(data: Array, at: int, end: int, out: Array) -> int:
         return -1
     at += 1
     size = 0
-    if out[0]:
-        out[:] = 0
+    out[:] = 0
     while at < last and size < NAME_BYTES - 1:
         code = int(np.int64(data[at]))
         at += 1

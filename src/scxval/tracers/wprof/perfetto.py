@@ -93,6 +93,7 @@ def convert(path: Path) -> Conversion:
         rows.reach(captured, found.inserts, woke),
         Losses(lost, faults.unparsed, faults.examples),
         [*notes, *loss_notes, *faults.notes(), *rows.dsq_notes(captured, found.inserts, switched)],
+        ordered=False,
     )
 
 

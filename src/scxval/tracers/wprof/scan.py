@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scxval.formats.compiled import compiled
+from scxval.tracers.wprof.interning import Interner, number_of
 from scxval.tracers.wprof.json_text import (
     CLOSE,
     COLON,
@@ -47,6 +48,7 @@ INSERTS = (
 OTHER, BAD = -1, -2
 # A state or an insert type whose name is not in the lists.
 UNKNOWN_WORD = -2
+_WORD = 8
 NONE = -1
 # Task objects of a line: who is left or acts, who comes or is acted on, who woke.
 FIRST, SECOND, WAKER = 0, 1, 2
@@ -88,9 +90,10 @@ _MAX_TID = np.iinfo(np.int32).max
 class Lines:
     """What the lines of a piece of text say, one element a line.
 
-    `kind` is a place in EVENTS, OTHER or BAD; times are nanoseconds from the session's start, NONE
-    where there is none; `tid`, `pid` are of the three task objects (NONE: not there or unresolved),
-    `name` of the first two, zero-padded. `state` and `insert` are places in STATES and INSERTS.
+    `kind` is a place in EVENTS, OTHER or BAD; times are nanoseconds from the session's start, NONE where
+    there is none. `tid`, `pid` are of the three task objects (NONE: not there or unresolved), `comm` of
+    the first two: the interner's numbers, NONE without a name. `state` and `insert` are places in
+    STATES and INSERTS.
     """
 
     kind: npt.NDArray[np.int8]
@@ -99,16 +102,19 @@ class Lines:
     cpu: npt.NDArray[np.int32]
     tid: npt.NDArray[np.int32]
     pid: npt.NDArray[np.int32]
-    name: npt.NDArray[np.uint8]
+    comm: npt.NDArray[np.int32]
     state: npt.NDArray[np.int8]
     insert: npt.NDArray[np.int8]
     dsq: npt.NDArray[np.uint64]
     begin: npt.NDArray[np.int64]
 
 
-def read_lines(text: bytes) -> Lines:
-    """Read whole lines (the last may lack its newline)."""
-    data = np.frombuffer(text, dtype=np.uint8)
+def read_lines(text: bytes, interner: Interner) -> Lines:
+    """Read whole lines (the last may lack its newline); their tasks' names are numbered by `interner`."""
+    padded = np.frombuffer(text + bytes(_WORD), dtype=np.uint8)
+    data = padded[: len(text)]
+    # One word for every byte position: the reads overlap.
+    ahead = np.ndarray((len(text),), "<u8", buffer=padded, strides=(1,))
     end = np.flatnonzero(data == 10)
     if len(data) and data[-1] != 10:
         end = np.append(end, len(data))
@@ -122,16 +128,16 @@ def read_lines(text: bytes) -> Lines:
         cpu=np.full(count, NONE, dtype=np.int32),
         tid=np.full((3, count), NONE, dtype=np.int32),
         pid=np.full((3, count), NONE, dtype=np.int32),
-        name=np.zeros((2, count, NAME_BYTES), dtype=np.uint8),
+        comm=np.full((3, count), NONE, dtype=np.int32),
         state=np.full(count, NONE, dtype=np.int8),
         insert=np.full(count, NONE, dtype=np.int8),
         dsq=np.zeros(count, dtype=np.uint64),
         begin=begin,
     )
-    # A record that began in the rest of another's line would be lost unseen.
-    whole = text.count(b'{"ts":') != count
+    interner.make_room(2 * count)
+    table = (interner.keys, interner.slots, interner.count)
     columns = list(vars(lines).values())[:-1]
-    _read_lines(data, begin, end, whole, *columns)
+    _read_lines(data, ahead, begin, end, np.zeros(NAME_BYTES, dtype=np.uint8), *table, *columns)
     return lines
 
 
@@ -154,7 +160,18 @@ def _word_at(data: Array, at: int, size: int) -> int:
 
 @compiled
 def _task(
-    data: Array, at: int, end: int, slot: int, row: int, tids: Array, pids: Array, names: Array
+    data: Array,
+    at: int,
+    end: int,
+    slot: int,
+    row: int,
+    scratch: Array,
+    keys: Array,
+    slots: Array,
+    count: Array,
+    tids: Array,
+    pids: Array,
+    comms: Array,
 ) -> int:
     """Read a task object; the place after it, or -1. Idle has no tid and pid 0: tid 0 here.
 
@@ -177,9 +194,7 @@ def _task(
         elif key == _COMM and data[at] == QUOTE:
             named = True
             wanted = slot < WAKER
-            at = (
-                copy_name(data, at, end, names[slot, row]) if wanted else after_value(data, at, end)
-            )
+            at = copy_name(data, at, end, scratch) if wanted else after_value(data, at, end)
         else:
             at = after_value(data, at, end)
         if at <= 0:
@@ -200,8 +215,10 @@ def _task(
         tid = 0
     elif pid == 0 and tid != 0:
         pid = NONE
-        if slot < WAKER:
-            names[slot, row, :] = 0
+        named = False
+    comms[slot, row] = NONE
+    if named and slot < WAKER:
+        comms[slot, row] = number_of(scratch, keys, slots, count)
     tids[slot, row] = tid
     pids[slot, row] = pid
     return at + 1
@@ -256,22 +273,26 @@ def _needed(kind: int) -> int:
 @compiled
 def _line(
     data: Array,
+    ahead: Array,
     at: int,
     end: int,
-    whole: bool,
     row: int,
+    scratch: Array,
+    keys: Array,
+    slots: Array,
+    count: Array,
     ns: Array,
     starts: Array,
     cpus: Array,
     tids: Array,
     pids: Array,
-    names: Array,
+    comms: Array,
     states: Array,
     inserts: Array,
     dsqs: Array,
 ) -> int:
-    """Read one line into `row` of the arrays; its kind. Unless `whole`, what follows the last field
-    that its kind needs is not looked at."""
+    """Read one line into `row` of the arrays; its kind. What follows the last field that its kind needs is
+    only looked at for another record, which would else be lost unseen."""
     at = after_spaces(data, at, end)
     while end > at and (data[end - 1] == 13 or data[end - 1] == SPACE):
         end -= 1
@@ -296,13 +317,13 @@ def _line(
             cpus[row], at = natural(data, at, end, _MAX_CPU)
             has |= _HAS_CPU
         elif key in (_PREV, _TASK):
-            at = _task(data, at, end, FIRST, row, tids, pids, names)
+            at = _task(data, at, end, FIRST, row, scratch, keys, slots, count, tids, pids, comms)
             has |= _HAS_FIRST
         elif key in (_NEXT, _WAKEE, _CHILD):
-            at = _task(data, at, end, SECOND, row, tids, pids, names)
+            at = _task(data, at, end, SECOND, row, scratch, keys, slots, count, tids, pids, comms)
             has |= _HAS_SECOND
         elif key == _WAKER:
-            at = _task(data, at, end, WAKER, row, tids, pids, names)
+            at = _task(data, at, end, WAKER, row, scratch, keys, slots, count, tids, pids, comms)
             has |= _HAS_WAKER
         elif key == _STATE:
             word, at = _word(data, at, end)
@@ -321,8 +342,8 @@ def _line(
             at = after_value(data, at, end)
         if at < 0:
             return BAD
-        # start_ts may follow, and is not needed.
-        if not whole and has & needed == needed and kind != _SCX_DSQ:
+        # Of scx_dsq start_ts may follow, which is not needed. Another record has two braces at least.
+        if has & needed == needed and kind != _SCX_DSQ and _braces(ahead, at, end) < 2:
             return kind
         at = after_spaces(data, at, end)
         if at >= end:
@@ -336,24 +357,55 @@ def _line(
 
 
 @compiled
+def _braces(ahead: Array, at: int, end: int) -> int:
+    """Opening braces in [at, end), looked for eight bytes at a time."""
+    count = 0
+    while at < end:
+        word = ahead[at] ^ np.uint64(0x7B7B7B7B7B7B7B7B)
+        some = (word - np.uint64(0x0101010101010101)) & ~word & np.uint64(0x8080808080808080)
+        if some:
+            for place in range(at, min(at + _WORD, end)):
+                count += ahead[place] & np.uint64(0xFF) == np.uint64(OPEN)
+        at += _WORD
+    return count
+
+
+@compiled
 def _read_lines(
     data: Array,
+    ahead: Array,
     begin: Array,
     end: Array,
-    whole: bool,
+    scratch: Array,
+    keys: Array,
+    slots: Array,
+    count: Array,
     kinds: Array,
     ns: Array,
     starts: Array,
     cpus: Array,
     tids: Array,
     pids: Array,
-    names: Array,
+    comms: Array,
     states: Array,
     inserts: Array,
     dsqs: Array,
 ) -> None:
     for row in range(len(begin)):
         kinds[row] = _line(
-            *(data, begin[row], end[row], whole, row, ns, starts, cpus),
-            *(tids, pids, names, states, inserts, dsqs),
+            *(
+                data,
+                ahead,
+                begin[row],
+                end[row],
+                row,
+                scratch,
+                keys,
+                slots,
+                count,
+                ns,
+                starts,
+                cpus,
+            ),
+            *(tids, pids, comms, states, inserts, dsqs),
         )
