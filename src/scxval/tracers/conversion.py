@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from scxval.events.capability import Capability
 from scxval.events.clocks import clock_notes
-from scxval.events.columns import Columns, Names, complete_tasks, in_order, join, to_table
+from scxval.events.columns import Columns, Names, complete_tasks, merge, to_table
 from scxval.events.schema import EVENT_SCHEMA, TraceKind
 
 # Columns that every row of every source has.
@@ -43,7 +43,7 @@ Reach = Mapping[TraceKind, frozenset[str]]
 
 def conclude(
     source: str,
-    parts: Sequence[Columns],
+    parts: list[Columns],
     names: Names,
     probes: Sequence[str],
     reach: Reach,
@@ -56,9 +56,13 @@ def conclude(
     `reach` says which kinds the source could have produced, whether or not it did, and the columns
     that each fills besides those in ALWAYS. `comm` goes with every `tid`; `pid` too where the trace
     names any thread group. `ordered`: by seq, each CPU's records are as they happened, so that a
-    step of the clock can be told. Empty notes are left out.
+    step of the clock can be told. Empty notes are left out. `parts` is emptied, so that rows are not
+    held beside the table.
     """
-    table = to_table(complete_tasks(in_order(join(parts))), names.list, probes)
+    columns = complete_tasks(merge(parts))
+    parts.clear()
+    table = to_table(columns, names.list, probes)
+    del columns
     kinds, fields = _reach(reach, table)
     times = table["time_ns"]
     time_ns, cpu, seq = (table[name].to_numpy() for name in ("time_ns", "cpu", "seq"))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from scxval.events.columns import Ints
 from scxval.formats.scan import Flags, Positions, Scan
+from scxval.tracers.raw_records import TID_MAX
 
 _COMM_BYTES = 15
 # __print_flags of sched_switch; "+" stands for TASK_REPORT_MAX, preempted.
@@ -78,7 +79,7 @@ class _Line:
         """Where the word that begins here ends."""
         return np.minimum(self.spaces[np.searchsorted(self.spaces, self.at)], self.end)
 
-    def number(self, column: str | None, most: int = 2**31 - 1) -> None:
+    def number(self, column: str | None, most: int = TID_MAX) -> None:
         """A number from 0 to `most`; of a column without a name, any number."""
         stop = self.word_end()
         if column is None:
