@@ -58,12 +58,18 @@ def _fill(keys: Array, slots: Array, count: int) -> None:
 
 
 @compiled
-def number_of(raw: Array, keys: Array, slots: Array, count: Array) -> int:
-    """The number of a zero-padded name, a new one when it was not seen before; -1 for no name."""
+def two_words(raw: Array) -> tuple[np.uint64, np.uint64]:
+    """A zero-padded name of 16 bytes as two words."""
     first, second = np.uint64(0), np.uint64(0)
     for place in range(NAME_BYTES // 2):
         first |= np.uint64(raw[place]) << np.uint64(8 * place)
         second |= np.uint64(raw[place + NAME_BYTES // 2]) << np.uint64(8 * place)
+    return first, second
+
+
+@compiled
+def number_of(first: np.uint64, second: np.uint64, keys: Array, slots: Array, count: Array) -> int:
+    """The number of a name in two words, a new one when it was not seen before; -1 for no name."""
     if first == 0:
         return -1
     slot = _slot(first, second, slots)

@@ -21,8 +21,9 @@ from scxval.formats.source import Source, whole_lines
 from scxval.tracers.conversion import EXAMPLE_CHARS, EXAMPLES, Conversion, Losses, conclude
 from scxval.tracers.wprof import rows
 from scxval.tracers.wprof.interning import Interner
-from scxval.tracers.wprof.scan import BAD, EVENTS, FIRST, NONE, SECOND, WAKER, Lines, read_lines
+from scxval.tracers.wprof.scan import BAD, FIRST, NONE, SECOND, WAKER, Lines, read_lines
 from scxval.tracers.wprof.session import check_version, from_timestamp, origin
+from scxval.tracers.wprof.words import EVENTS
 
 # What the header has and no other line: enough to tell it from other tools' JSON.
 HEADER_KEYS = (b'"version"', b'"timer_freq_hz"', b'"capture_ipis"')

@@ -34,8 +34,8 @@ from scxval.formats.perfetto.wire import Data, Int64s
 from scxval.tracers.wprof import rows as made
 from scxval.tracers.wprof.ftrace import Wakings
 from scxval.tracers.wprof.json_text import NAME_BYTES
-from scxval.tracers.wprof.scan import INSERTS, STATES
 from scxval.tracers.wprof.session import LATEST_NS
+from scxval.tracers.wprof.words import INSERTS, STATES
 
 # Sorts of tracks: events of a thread (id: tid) and of an idle CPU (id: CPU + 1), and a thread itself.
 _THREAD, _THREAD_EVENTS, _IDLE_EVENTS, _SORTS = 1, 3, 4, 7
