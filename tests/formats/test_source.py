@@ -26,6 +26,8 @@ MEMBER = gzip.compress(TEXT, mtime=0)
         (MEMBER + MEMBER, TEXT + TEXT),
         (MEMBER + b"\0" * 512, TEXT),
         (gzip.compress(b""), b""),
+        (gzip.compress(b"") + MEMBER, TEXT),
+        (gzip.compress(b"1\n") + MEMBER, b"1\n" + TEXT),
         (b"\x1f\x8b", b"\x1f\x8b"),
     ],
 )
@@ -62,6 +64,13 @@ def test_a_cut_near_the_end_loses_little(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(MEMBER[:-9])
     assert len(read_source(path).data) > len(TEXT) - 300
+
+
+def test_a_damaged_beginning_is_refused(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(MEMBER[:12] + b"\xff" * 100)
+    with pytest.raises(ScxvalError, match=r"x: damaged gzip file"):
+        read_head(path, 4096)
 
 
 @pytest.mark.parametrize("place", [len(MEMBER) // 2, -6, -2])

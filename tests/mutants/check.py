@@ -20,9 +20,10 @@ import pyarrow.compute as pc
 from scxval.errors import ScxvalError
 from scxval.events.capability import Capability
 from scxval.events.schema import EVENT_SCHEMA
+from scxval.events.stats import write_stats
 from scxval.events.table import write_events
 from scxval.formats.source import read_source
-from scxval.tracers.conversion import EXAMPLE_CHARS, EXAMPLES
+from scxval.tracers.conversion import EXAMPLE_CHARS, EXAMPLES, StatsConversion
 from scxval.tracers.convert import Converted, Converter, converters
 from tests.captures import Capture
 from tests.mutants.make import Mutant, Original
@@ -144,12 +145,16 @@ def shortened(data: bytes) -> bytes:
     return b"\n".join(lines[:kept] + lines[-4:])
 
 
-def written(result: Converted, folder: Path) -> tuple[bytes, bytes]:
-    """The bytes of both files."""
-    events, record = folder / ".events.parquet", folder / ".capability.json"
+def written(result: Converted, folder: Path) -> list[bytes]:
+    """The bytes of all files."""
+    events, record, stats = (folder / f".{name}" for name in ("events", "record", "stats"))
     write_events(result.table, events)
     result.capability.write(record)
-    return events.read_bytes(), record.read_bytes()
+    files = [events, record]
+    if isinstance(result, StatsConversion):
+        write_stats(result.stats, stats)
+        files.append(stats)
+    return [file.read_bytes() for file in files]
 
 
 def missing(record: Capability) -> tuple[object, ...]:

@@ -13,6 +13,9 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 Random = random.Random
 
@@ -61,6 +64,20 @@ class Original:
         """Whether it is made of lines."""
         return b"\0" not in self.data[:65536]
 
+    @cached_property
+    def times(self) -> list[int]:
+        """Places of words that are times of the table, so where the records are in a binary file."""
+        low, high = self.window_ns
+        if self.is_text or not high:
+            return []
+        found: list[int] = []
+        for shift in (0, 4):
+            count = (len(self.data) - shift) // 8
+            words = np.frombuffer(self.data, "<u8", count, shift)
+            places = np.flatnonzero((words >= low) & (words <= high))
+            found += (places * 8 + shift).tolist()
+        return found
+
 
 def mutant(original: Original, seed: int) -> Mutant:
     """The mutant of this number."""
@@ -72,12 +89,12 @@ def mutant(original: Original, seed: int) -> Mutant:
     done = []
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         name, mutation = rng.choice(TEXT if original.is_text else BINARY)
-        data = mutation(data, rng, original.window_ns)
+        data = mutation(data, rng, original)
         done.append(name)
     if rng.random() < 0.1:
         packed = gzip.compress(data, 1, mtime=0)
         name, mutation = rng.choice(GZIP)
-        data = mutation(packed, rng, original.window_ns)
+        data = mutation(packed, rng, original)
         done.append(f"gzip, {name}")
     return Mutant(data, ", ".join(done))
 
@@ -89,6 +106,8 @@ def _cut_place(original: Original, rng: Random) -> int:
     if way == 0:
         return rng.randrange(min(size, 600))
     place = rng.randrange(size)
+    if original.times and rng.random() < 0.6:
+        place = rng.choice(original.times)
     if way == 1:
         return place
     if original.is_text:
@@ -96,62 +115,62 @@ def _cut_place(original: Original, rng: Random) -> int:
     return place // 4096 * 4096 if way == 2 else place // 8 * 8
 
 
-Window = tuple[int, int]
-
-
-def _span(data: bytes, rng: Random) -> tuple[int, int]:
-    """A range of bytes, small or large, more often near the beginning than its share."""
+def _span(data: bytes, rng: Random, original: Original) -> tuple[int, int]:
+    """A range of bytes, small or large, more often near the beginning or a time than its share."""
     if not data:
         return 0, 0
     longest = rng.choice((1, 4, 8, 40, 400, 4096, 65536, len(data)))
     start = rng.randrange(min(len(data), rng.choice((64, 1024, len(data), len(data)))))
+    if original.times and rng.random() < 0.6:
+        near = rng.choice(original.times) + rng.choice((0, 0, 8, rng.randrange(-64, 256)))
+        start = min(max(near, 0), len(data) - 1)
     return start, min(len(data), start + rng.randint(1, longest))
 
 
-def flip(data: bytes, rng: Random, _: Window) -> bytes:
+def flip(data: bytes, rng: Random, original: Original) -> bytes:
     """Some bits flipped."""
     out = bytearray(data)
     for _i in range(rng.choice((1, 2, 8, 64))):
         if out:
-            start, _end = _span(data, rng)
+            start, _end = _span(data, rng, original)
             out[start] ^= 1 << rng.randrange(8)
     return bytes(out)
 
 
-def fill(data: bytes, rng: Random, _: Window) -> bytes:
+def fill(data: bytes, rng: Random, original: Original) -> bytes:
     """A range of zeros, ones or noise, of the same length."""
-    start, end = _span(data, rng)
+    start, end = _span(data, rng, original)
     size = end - start
     new = rng.choice((bytes(size), b"\xff" * size, rng.randbytes(size)))
     return data[:start] + new + data[end:]
 
 
-def remove(data: bytes, rng: Random, _: Window) -> bytes:
+def remove(data: bytes, rng: Random, original: Original) -> bytes:
     """A range left out."""
-    start, end = _span(data, rng)
+    start, end = _span(data, rng, original)
     return data[:start] + data[end:]
 
 
-def duplicate(data: bytes, rng: Random, _: Window) -> bytes:
+def duplicate(data: bytes, rng: Random, original: Original) -> bytes:
     """A range twice."""
-    start, end = _span(data, rng)
+    start, end = _span(data, rng, original)
     return data[:end] + data[start:end] + data[end:]
 
 
-def swap(data: bytes, rng: Random, _: Window) -> bytes:
+def swap(data: bytes, rng: Random, original: Original) -> bytes:
     """Two neighbouring ranges in the other order."""
-    start, end = _span(data, rng)
+    start, end = _span(data, rng, original)
     middle = (start + end) // 2
     return data[:start] + data[middle:end] + data[start:middle] + data[end:]
 
 
-def insert(data: bytes, rng: Random, _: Window) -> bytes:
+def insert(data: bytes, rng: Random, original: Original) -> bytes:
     """Noise in between, or at the end, as a file that was written over a longer one has it."""
-    start = rng.choice((len(data), _span(data, rng)[0]))
+    start = rng.choice((len(data), _span(data, rng, original)[0]))
     return data[:start] + rng.randbytes(rng.choice((1, 4, 100))) + data[start:]
 
 
-def header(data: bytes, rng: Random, _: Window) -> bytes:
+def header(data: bytes, rng: Random, original: Original) -> bytes:
     """Another byte among the first: magic, version, size of a header."""
     out = bytearray(data)
     for _i in range(rng.choice((1, 1, 3))):
@@ -160,10 +179,10 @@ def header(data: bytes, rng: Random, _: Window) -> bytes:
     return bytes(out)
 
 
-def word(data: bytes, rng: Random, _: Window) -> bytes:
+def word(data: bytes, rng: Random, original: Original) -> bytes:
     """A number of 2, 4 or 8 bytes that is huge, zero, or a little off."""
     size = rng.choice((2, 4, 8))
-    start = _span(data, rng)[0] // size * size
+    start = _span(data, rng, original)[0] // size * size
     if start + size > len(data):
         return data
     old = int.from_bytes(data[start : start + size], "little")
@@ -173,13 +192,13 @@ def word(data: bytes, rng: Random, _: Window) -> bytes:
     return data[:start] + (new % (1 << 8 * size)).to_bytes(size, "little") + data[start + size :]
 
 
-def step_words(data: bytes, rng: Random, window: Window) -> bytes:
+def step_words(data: bytes, rng: Random, original: Original) -> bytes:
     """From some place on, words that are times of the trace are earlier or later."""
     step, left = rng.choice(STEPS_NS) * rng.choice((1, -1)), rng.choice((1, 1000, 1 << 30))
     out = bytearray(data)
     shift = rng.choice((0, 4))
-    low, high = window
-    at = _span(data, rng)[0] // 8 * 8 + shift
+    low, high = original.window_ns
+    at = _span(data, rng, original)[0] // 8 * 8 + shift
     end = min(len(out) - 8, at + 65536)
     while at < end and left:
         value = int.from_bytes(out[at : at + 8], "little")
@@ -190,11 +209,11 @@ def step_words(data: bytes, rng: Random, window: Window) -> bytes:
     return bytes(out)
 
 
-def varint(data: bytes, rng: Random, _: Window) -> bytes:
+def varint(data: bytes, rng: Random, original: Original) -> bytes:
     """A varint (or what looks like one) that is huge: as long as before, or with bytes more."""
     if not data:
         return data
-    start = _span(data, rng)[0]
+    start = _span(data, rng, original)[0]
     end = start
     while end < len(data) - 1 and data[end] & 0x80 and end - start < 9:
         end += 1
@@ -208,7 +227,7 @@ def _lines(data: bytes) -> list[bytes]:
     return data.split(b"\n")
 
 
-def lines(data: bytes, rng: Random, _: Window) -> bytes:
+def lines(data: bytes, rng: Random, original: Original) -> bytes:
     """A block of lines twice, gone, moved, or two lines joined."""
     every = _lines(data)
     start = rng.randrange(len(every))
@@ -228,9 +247,9 @@ def lines(data: bytes, rng: Random, _: Window) -> bytes:
     return b"\n".join(every)
 
 
-def numbers(data: bytes, rng: Random, _: Window) -> bytes:
+def numbers(data: bytes, rng: Random, original: Original) -> bytes:
     """Some numbers of one place replaced by huge ones, or by none at all."""
-    start, _end = _span(data, rng)
+    start, _end = _span(data, rng, original)
     out, at = [data[:start]], start
     left = rng.choice((1, 1, 3, 20))
     for match in NUMBER.finditer(data, start):
@@ -243,7 +262,7 @@ def numbers(data: bytes, rng: Random, _: Window) -> bytes:
     return b"".join([*out, data[at:]])
 
 
-def step_lines(data: bytes, rng: Random, _: Window) -> bytes:
+def step_lines(data: bytes, rng: Random, original: Original) -> bytes:
     """From some line on, each line's largest number is earlier or later, as by a stepped clock."""
     every = _lines(data)
     start = rng.randrange(len(every))
@@ -256,7 +275,7 @@ def step_lines(data: bytes, rng: Random, _: Window) -> bytes:
     return b"\n".join(every)
 
 
-Mutation = Callable[[bytes, Random, Window], bytes]
+Mutation = Callable[[bytes, Random, Original], bytes]
 Choice = list[tuple[str, Mutation]]
 
 
@@ -269,7 +288,7 @@ TEXT = COMMON + _named(lines, numbers, step_lines) * 2
 BINARY = COMMON + _named(word, varint) * 3 + _named(step_words)
 
 
-def cut(data: bytes, rng: Random, _: Window) -> bytes:
+def cut(data: bytes, rng: Random, original: Original) -> bytes:
     """The end left out."""
     return data[: rng.randrange(len(data))]
 

@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
+from scxval.errors import ScxvalError
 from scxval.formats.source import read_source
+from scxval.tracers.ftrace import convert as ftrace
 from tests.captures import FIXTURES, Capture
 from tests.mutants.check import Subject
 from tests.mutants.make import Mutant
@@ -45,3 +47,20 @@ def test_found(tmp_path, what):
     changed = edit(data)
     assert changed != data
     assert subject.attempt(Mutant(changed, what)).result == result
+
+
+# "cut at 27" of a text of tracefs: places within a short last line were looked up past all spaces.
+TEXT = b"""# tracer: nop
+#
+# entries-in-buffer/entries-written: 4118/4118   #P:4
+#
+       trace-cmd-233     [000] dNs2.     9.756103: sched_waking: comm=a pid=67 prio=120 target_cpu=000
+"""
+
+
+@pytest.mark.parametrize("size", range(14, len(TEXT)))
+def test_a_text_of_tracefs_cut_anywhere(tmp_path, size):
+    path = tmp_path / "trace"
+    path.write_bytes(TEXT[:size])
+    with pytest.raises(ScxvalError, match="no line of a sched tracepoint"):
+        ftrace.convert(path)

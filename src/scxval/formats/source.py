@@ -93,19 +93,12 @@ class Blocks:
 
 def read_head(path: Path, size: int) -> bytes:
     """At most the first `size` bytes of what a file holds. Raises ScxvalError as `read_source` does."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(size)
-            if not data.startswith(GZIP_MAGIC):
-                return data
-            member = zlib.decompressobj(_GZIP)
-            head = b""
-            while data and len(head) < size and not member.eof:
-                head += member.decompress(data, size - len(head))
-                data = member.unconsumed_tail or file.read(size)
-            return head
-    except (OSError, zlib.error) as error:
-        raise ScxvalError(f"cannot read trace {path}: {error}") from error
+    head = b""
+    for block in Blocks(path, size):
+        head += block
+        if len(head) >= size:
+            break
+    return head[:size]
 
 
 def whole_lines(path: Path, size: int = 1 << 22) -> Iterator[Source]:

@@ -14,6 +14,7 @@ from scxval.catalog.outcomes import Outcome
 from scxval.events.schema import TraceKind
 from scxval.report import facts, text
 from scxval.report.load import NOT_RUN, Run
+from scxval.report.tasks import run_tasks
 
 # The files of docs/contracts.md, in the order of the stages.
 CONTRACT_FILES = (
@@ -22,7 +23,10 @@ CONTRACT_FILES = (
     "capability.json",
     "events.parquet",
     "metrics.parquet",
+    "stats.parquet",
 )
+# What each of several tracers has, in parts/<tracer>/.
+PART_FILES = ("capability.json", "events.parquet")
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class CellView:
         self.expected_ops = str(_mapping(status.get("scheduler")).get("expected") or "")
         self.lost = self._lost(status)
         self.facts = facts.own_facts(run, all_facts)
+        self.tasks, self.no_tasks = run_tasks(run)
 
     @staticmethod
     def _exit_codes(status: dict[str, Any]) -> list[tuple[str, str]]:
@@ -149,7 +154,9 @@ class CellView:
     def files(self) -> list[File]:
         """The files that are there, the contract's first, then raw/."""
         status = self.run.status or {}
-        files = [self._file(name, None) for name in CONTRACT_FILES if self._is_there(name)]
+        parts = _mapping(_mapping(status.get("tracer")).get("parts"))
+        names = [*CONTRACT_FILES, *(f"parts/{part}/{n}" for part in parts for n in PART_FILES)]
+        files = [self._file(name, None) for name in names if self._is_there(name)]
         for name, about in _mapping(status.get("raw")).items():
             if self._is_there(f"raw/{name}"):
                 files.append(self._file(f"raw/{name}", _mapping(about).get("bytes")))

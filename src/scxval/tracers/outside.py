@@ -11,8 +11,8 @@ from importlib import import_module
 from pathlib import Path
 
 from scxval.errors import ScxvalError
-from scxval.events.capability import Capability
-from scxval.tracers.convert import convert_file, converters, raw_files
+from scxval.tracers.conversion import StatsConversion
+from scxval.tracers.convert import Converted, convert_file, converters, raw_files, stats_beside
 
 EVENTS_FILE = "events.parquet"
 CAPABILITY_FILE = "capability.json"
@@ -33,11 +33,12 @@ def find_trace(given: Path) -> Path:
     """
     if given.is_dir():
         raw = given / "raw" if (given / "raw").is_dir() else given
-        found = [path for path, _ in raw_files(raw)]
+        folders = [raw, *sorted(raw.glob("parts/*"))]
+        found = [path for folder in folders for path, _ in raw_files(folder)]
         if len(found) == 1:
             return found[0]
         if found:
-            names = ", ".join(path.name for path in found)
+            names = ", ".join(str(path.relative_to(given)) for path in found)
             raise ScxvalError(f"{given} holds several traces ({names}): name one of them")
         names = ", ".join(name for name in _raw_names().values() if name)
         raise ScxvalError(f"{given} is a folder without a trace ({names}): name the trace file")
@@ -83,16 +84,22 @@ def outputs(
 
 def convert_outside(trace: Path, where: Outputs) -> str:
     """Convert a trace; one line on what it was and what was written. Raises ScxvalError."""
-    record = convert_file(trace, where.events, where.capability)
-    return f"{trace}: {summary(record)} -> {where.events}, {where.capability.name}"
+    result = convert_file(trace, where.events, where.capability)
+    files = f"{where.events}, {where.capability.name}"
+    if isinstance(result, StatsConversion):
+        files += f", {stats_beside(where.events).name}"
+    return f"{trace}: {summary(result)} -> {files}"
 
 
-def summary(record: Capability) -> str:
+def summary(result: Converted) -> str:
     """What a conversion gave, on one line: source, events, window, losses, notes."""
+    record = result.capability
     parts = [record.source, f"{record.events} events"]
     if record.window_ns is not None:
         first, last = record.window_ns
         parts[-1] += f" in {(last - first) / 1e9:.6f} s from {first / 1e9:.6f} s"
+    if isinstance(result, StatsConversion):
+        parts.append(f"{result.stats.num_rows} statistics")
     parts += [f"{record.lost} lost", f"{record.unparsed} records not understood"]
     text = ", ".join(parts)
     return " ".join("; ".join([text, *record.notes]).split())

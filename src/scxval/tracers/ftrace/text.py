@@ -184,7 +184,9 @@ def _leads(scan: Scan, lines: Lines) -> tuple[_Leads, Flags]:
     bracket = np.where(good, bracket, start)
 
     def next_space(at: Positions) -> Positions:
-        return np.minimum(spaces[np.searchsorted(spaces, at)], end)
+        # A place past the last line's end is past the last of the spaces too.
+        found = np.minimum(np.searchsorted(spaces, at), len(spaces) - 1)
+        return np.minimum(spaces[found], end)
 
     pid_at = start + _NAME_BYTES + 1
     by, ok = scan.decimal(pid_at, np.minimum(next_space(pid_at), bracket))

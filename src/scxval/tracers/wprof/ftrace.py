@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scxval.events.columns import NULL, Columns, Names, Side, Wide, off_cpu, switches
+from scxval.events.columns import NULL, Columns, Ints, Names, Side, Wide, off_cpu, switches
 from scxval.formats.perfetto.faults import Faults
 from scxval.formats.perfetto.ftrace import (
     SCHED_WAKEUP_NEW,
@@ -33,7 +33,7 @@ from scxval.tracers.wprof.session import LATEST_NS
 # Fields of SchedWaking and SchedWakeupNew: comm, pid, target_cpu.
 _FIELDS = ((1, LEN), (2, VARINT), (4, VARINT))
 _MAX_CPU = np.iinfo(np.int16).max
-Pids = Callable[[Int64s], Int64s]
+Pids = Callable[[Ints], Int64s]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Wakings:
     record: Int64s
     new: bool
 
-    def targets(self, ns: Int64s, cpu: Int64s, tid: Int64s) -> Int64s:
+    def targets(self, ns: Int64s, cpu: Ints, tid: Ints) -> Int64s:
         """The target CPUs of the wakings at these moments, NULL where there is none here."""
         found = np.full(len(ns), NULL, dtype=np.int64)
         if not len(self.ns):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """JSON's numbers and strings at a place in a line: what the compiled loop over wprof's lines is made of.
 
-Every function takes the line's end and gives the place after what it read, or -1.
+Every function takes the line's end and gives the place after what it read, or -1. `ahead` are the eight
+bytes from each place of the text; beyond its end they are zero.
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ from scxval.formats.compiled import compiled
 Array = npt.NDArray[Any]
 
 NAME_BYTES = 16
+WORD_BYTES = 8
+# One in each byte of a word.
+_EACH = 0x0101010101010101
+# The first n bytes of a little-endian word.
+_FIRST = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
 QUOTE, BACKSLASH, COMMA, COLON, OPEN, CLOSE = b'"\\,:{}'
 SPACE, _MINUS, _PLUS, _DOT, _OPEN_LIST, _CLOSE_LIST = b" -+.[]"
 
@@ -30,26 +36,61 @@ def after_spaces(data: Array, at: int, end: int) -> int:
 
 
 @compiled
-def string_end(data: Array, at: int, end: int) -> int:
+def where_zero(word: np.uint64) -> np.uint64:
+    """The high bit of the lowest zero byte of a word, and perhaps of bytes above it; 0 without one."""
+    return (word - np.uint64(_EACH)) & ~word & np.uint64(0x80 * _EACH)
+
+
+@compiled
+def _lowest(marks: np.uint64) -> int:
+    """The place of the lowest byte whose high bit is set."""
+    low = marks & (~marks + np.uint64(1))
+    return (
+        int(np.int64(((low - np.uint64(1)) & np.uint64(_EACH)) * np.uint64(_EACH) >> np.uint64(56)))
+        - 1
+    )
+
+
+@compiled
+def string_end(data: Array, ahead: Array, at: int, end: int) -> int:
     """The place of the closing quote of a string whose opening quote is at `at`; -1 without one."""
     at += 1
     while at < end:
-        byte = data[at]
-        if byte == QUOTE:
+        word = ahead[at]
+        marks = where_zero(word ^ np.uint64(QUOTE * _EACH))
+        marks |= where_zero(word ^ np.uint64(BACKSLASH * _EACH))
+        if marks == 0:
+            at += WORD_BYTES
+            continue
+        at += _lowest(marks)
+        if at < end and data[at] == QUOTE:
             return at
-        at += 2 if byte == BACKSLASH else 1
+        at += 2
     return -1
 
 
 @compiled
-def after_value(data: Array, at: int, end: int) -> int:
+def short_name(ahead: Array, at: int, size: int) -> tuple[bool, np.uint64, np.uint64]:
+    """The bytes of a name of `size` bytes as two words, zero-padded; False for one that has an escape or
+    is longer than the kernel's."""
+    if size >= NAME_BYTES:
+        return False, np.uint64(0), np.uint64(0)
+    first = ahead[at] & _FIRST[min(size, WORD_BYTES)]
+    second = ahead[at + WORD_BYTES] & _FIRST[max(size - WORD_BYTES, 0)]
+    escapes = np.uint64(BACKSLASH * _EACH)
+    plain = where_zero(first ^ escapes) == 0 and where_zero(second ^ escapes) == 0
+    return plain, first, second
+
+
+@compiled
+def after_value(data: Array, ahead: Array, at: int, end: int) -> int:
     """The place after any value; -1 when it does not end in this line."""
     depth = 0
     begin = at
     while at < end:
         byte = data[at]
         if byte == QUOTE:
-            at = string_end(data, at, end)
+            at = string_end(data, ahead, at, end)
             if at < 0:
                 return -1
         elif byte in (OPEN, _OPEN_LIST):
@@ -163,16 +204,15 @@ def _hexadecimal(byte: int) -> int:
 
 
 @compiled
-def copy_name(data: Array, at: int, end: int, out: Array) -> int:
+def copy_name(data: Array, ahead: Array, at: int, end: int, out: Array) -> int:
     """Copy up to 15 bytes of a string, its escapes undone (the kernel's names have no more); the place
     after it, or -1."""
-    last = string_end(data, at, end)
+    last = string_end(data, ahead, at, end)
     if last < 0:
         return -1
     at += 1
     size = 0
-    if out[0]:
-        out[:] = 0
+    out[:] = 0
     while at < last and size < NAME_BYTES - 1:
         code = int(np.int64(data[at]))
         at += 1

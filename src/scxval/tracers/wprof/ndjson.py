@@ -16,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from scxval.errors import ScxvalError
-from scxval.events.columns import NULL, Columns, Names, Side
+from scxval.events.columns import Columns, Names, Side
 from scxval.formats.source import Source, whole_lines
 from scxval.tracers.conversion import EXAMPLE_CHARS, EXAMPLES, Conversion, Losses, conclude
 from scxval.tracers.wprof import rows
-from scxval.tracers.wprof.scan import BAD, EVENTS, FIRST, NONE, SECOND, WAKER, Lines, read_lines
+from scxval.tracers.wprof.interning import Interner
+from scxval.tracers.wprof.scan import BAD, FIRST, NONE, SECOND, WAKER, Lines, read_lines
 from scxval.tracers.wprof.session import check_version, from_timestamp, origin
+from scxval.tracers.wprof.words import EVENTS
 
 # What the header has and no other line: enough to tell it from other tools' JSON.
 HEADER_KEYS = (b'"version"', b'"timer_freq_hz"', b'"capture_ipis"')
@@ -87,6 +89,7 @@ class _Reading:
     """What has been read so far."""
 
     names: Names = field(default_factory=Names)
+    interner: Interner = field(default_factory=Interner)
     parts: list[Columns] = field(default_factory=list)
     inserts: rows.Inserts = field(default_factory=rows.Inserts)
     examples: list[str] = field(default_factory=list)
@@ -120,6 +123,8 @@ def convert(path: Path) -> Conversion:
         rows.reach(header.captured, reading.inserts),
         Losses(lost, reading.unparsed, reading.examples),
         notes,
+        # wprof has sorted its records by time, and an insertion is dated back.
+        ordered=False,
     )
 
 
@@ -130,7 +135,7 @@ def _with_first(first: Source, others: Iterator[Source]) -> Iterator[Source]:
 
 def _take(piece: Source, stacks: int, mono_ns: int, reading: _Reading) -> None:
     """Add a piece's rows to what was read."""
-    lines = read_lines(piece.data)
+    lines = read_lines(piece.data, reading.interner)
     number = reading.lines + np.arange(len(lines.kind))
     bad = np.flatnonzero(lines.kind == BAD)
     bad = bad[(number[bad] > stacks) | ~_begins(piece.data, lines.begin[bad], STACK)]
@@ -156,19 +161,20 @@ def _rows(
 ) -> list[Columns]:
     """The rows of a piece."""
 
-    def of(*kinds: str) -> npt.NDArray[np.int64]:
-        return np.flatnonzero(np.isin(lines.kind, [EVENTS.index(kind) for kind in kinds]))
+    codes = reading.interner.codes(reading.names)
+
+    def of(kind: str) -> npt.NDArray[np.int64]:
+        return np.flatnonzero(lines.kind == EVENTS.index(kind))
 
     def at(which: npt.NDArray[np.int64], ns: npt.NDArray[np.int64] = lines.ns) -> rows.Moments:
         return rows.Moments(ns[which] + mono_ns, lines.cpu[which], number[which])
 
     def task(slot: int, which: npt.NDArray[np.int64]) -> Side:
-        raw = lines.name[slot][which]
-        comm = np.where(raw[:, 0] == 0, NULL, reading.names.codes(raw))
+        comm = codes[lines.comm[slot][which]]
         return Side(lines.tid[slot][which], lines.pid[slot][which], comm)
 
     switch, fork, insert = of("switch"), of("fork"), of("scx_dsq")
-    told = of("task_rename", "exec", "task_exit")
+    told = np.flatnonzero(lines.kind > EVENTS.index("scx_dsq"))
     sort = reading.inserts.sort_of(lines.insert[insert])
     has_start = lines.start_ns[insert] != NONE
     reading.inserts.add(sort, has_start)

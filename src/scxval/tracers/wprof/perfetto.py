@@ -21,13 +21,9 @@ from scxval.formats.perfetto.wire import Data
 from scxval.formats.source import read_source
 from scxval.tracers.conversion import Conversion, Losses, conclude
 from scxval.tracers.wprof import ftrace, rows
+from scxval.tracers.wprof.events import read_events, thread_groups
 from scxval.tracers.wprof.session import Origin, Start, origin
-from scxval.tracers.wprof.trackevent import (
-    Converter,
-    read_events,
-    session_start,
-    thread_groups,
-)
+from scxval.tracers.wprof.trackevent import Converter, session_start
 
 # The one sequence that wprof writes; its first packet sets BOOTTIME 0 against REALTIME.
 _SEQUENCE_FIELD, _SEQUENCE = 10, 7
@@ -58,7 +54,7 @@ def convert(path: Path) -> Conversion:
     events = read_events(data, packets, names, faults)
     bundles = read_bundles(data, packets, faults)
     began = _origin(path, data, packets, session_start(events))
-    converter = Converter(events, thread_groups(data, packets, faults), names, began.mono_ns)
+    converter = Converter(events, thread_groups(data, packets, faults), began.mono_ns)
     wakings = ftrace.read_wakings(data, bundles, names, faults)
     found = converter.convert(wakings)
     by_ftrace = (
@@ -93,6 +89,7 @@ def convert(path: Path) -> Conversion:
         rows.reach(captured, found.inserts, woke),
         Losses(lost, faults.unparsed, faults.examples),
         [*notes, *loss_notes, *faults.notes(), *rows.dsq_notes(captured, found.inserts, switched)],
+        ordered=False,
     )
 
 

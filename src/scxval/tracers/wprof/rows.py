@@ -20,7 +20,7 @@ from scxval.events.columns import EVIDENCE, NULL, Columns, Ints, Side, Wide, off
 from scxval.events.schema import Reason, TraceKind
 from scxval.tracers.conversion import Reach
 from scxval.tracers.wprof import LOST_PATTERN
-from scxval.tracers.wprof.scan import INSERTS, STATES
+from scxval.tracers.wprof.words import INSERTS, STATES
 
 SOURCE = "wprof"
 # Names of rows' probes are records of the JSON output, whatever the format.

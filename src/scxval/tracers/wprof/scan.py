@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scxval.formats.compiled import compiled
+from scxval.tracers.wprof.interning import Interner, number_of, two_words
 from scxval.tracers.wprof.json_text import (
     CLOSE,
     COLON,
@@ -21,6 +22,7 @@ from scxval.tracers.wprof.json_text import (
     OPEN,
     QUOTE,
     SPACE,
+    WORD_BYTES,
     Array,
     after_spaces,
     after_value,
@@ -28,57 +30,48 @@ from scxval.tracers.wprof.json_text import (
     integer,
     natural,
     seconds,
+    short_name,
     string_end,
+    where_zero,
 )
-from scxval.tracers.wprof.words import slot_of, vocabulary
+from scxval.tracers.wprof.words import (
+    EVENT_OF,
+    INSERT_OF,
+    KEY_CHILD,
+    KEY_COMM,
+    KEY_CPU,
+    KEY_DSQ,
+    KEY_INSERT,
+    KEY_NEXT,
+    KEY_OF,
+    KEY_PID,
+    KEY_PREV,
+    KEY_START,
+    KEY_STATE,
+    KEY_T,
+    KEY_TASK,
+    KEY_TID,
+    KEY_TS,
+    KEY_WAKEE,
+    KEY_WAKER,
+    OTHER,
+    STATE_OF,
+    word_at,
+)
 
-EVENTS = ("switch", "waking", "wakeup_new", "fork", "scx_dsq", "task_rename", "exec", "task_exit")
-# What wprof calls a task's state when it goes off its CPU.
-STATES = (
-    *("runnable", "preempted", "interruptible_sleep", "uninterruptible_sleep", "killable_sleep"),
-    *("stopped", "traced", "exit_dead", "exit_zombie", "exit_trace", "parked", "task_dead"),
-    *("rtlock_wait", "freezable", "frozen", "idle", "waking", "new", "unknown"),
-)
-INSERTS = (
-    *("dsq_insert", "dispatch", "dsq_insert_vtime", "dispatch_vtime"),
-    *("dsq_move", "dsq_move_vtime", "dispatch_from_dsq", "dispatch_vtime_from_dsq"),
-)
-# Codes of `kind` besides the places in EVENTS.
-OTHER, BAD = -1, -2
-# A state or an insert type whose name is not in the lists.
-UNKNOWN_WORD = -2
+# A line that cannot be read; other kinds are places in EVENTS, or OTHER.
+BAD = -2
 NONE = -1
 # Task objects of a line: who is left or acts, who comes or is acted on, who woke.
 FIRST, SECOND, WAKER = 0, 1, 2
 
-_KEYS = (
-    *("ts", "t", "cpu", "start_ts", "prev_state", "insert_type", "dsq_id"),
-    *("prev", "task", "next", "wakee", "child", "waker"),
-    *("tid", "pid", "comm"),
-)
-_TS, _T, _CPU, _START, _STATE, _INSERT, _DSQ = range(7)
-_PREV, _TASK, _NEXT, _WAKEE, _CHILD, _WAKER = range(7, 13)
-_TID, _PID, _COMM = range(13, 16)
 _SWITCH, _WAKING, _WAKEUP_NEW, _FORK, _SCX_DSQ = range(5)
 _HAS_TS, _HAS_CPU, _HAS_FIRST, _HAS_SECOND, _HAS_WAKER, _HAS_STATE, _HAS_INSERT, _HAS_DSQ = (
     1 << bit for bit in range(8)
 )
-
-_ALL = tuple(dict.fromkeys((*_KEYS, *EVENTS, *STATES, *INSERTS)))
-_WORDS = vocabulary(_ALL)
-_SLOTS, _BEGIN, _LENGTH, _TEXT = _WORDS.slots, _WORDS.start, _WORDS.length, _WORDS.text
-_FACTOR = _WORDS.factor
-_slot_of = compiled(slot_of)
-
-
-def _places(names: tuple[str, ...], absent: int) -> npt.NDArray[np.int64]:
-    """For each word of all its place in `names`; the last element is for no word at all (-1)."""
-    places = [names.index(word) if word in names else absent for word in _ALL]
-    return np.array([*places, absent], dtype=np.int64)
-
-
-_KEY_OF, _EVENT_OF = _places(_KEYS, NONE), _places(EVENTS, OTHER)
-_STATE_OF, _INSERT_OF = _places(STATES, UNKNOWN_WORD), _places(INSERTS, UNKNOWN_WORD)
+# What a line is read into: a number each, three for the tasks'.
+_NS, _START, _CPU, _STATE, _INSERT, _DSQ, _TID, _PID, _COMM = (*range(6), 6, 9, 12)
+_FIELDS = 15
 
 _MAX_CPU = np.iinfo(np.int16).max
 _MAX_TID = np.iinfo(np.int32).max
@@ -88,73 +81,70 @@ _MAX_TID = np.iinfo(np.int32).max
 class Lines:
     """What the lines of a piece of text say, one element a line.
 
-    `kind` is a place in EVENTS, OTHER or BAD; times are nanoseconds from the session's start, NONE
-    where there is none; `tid`, `pid` are of the three task objects (NONE: not there or unresolved),
-    `name` of the first two, zero-padded. `state` and `insert` are places in STATES and INSERTS.
+    `kind` is a place in EVENTS, OTHER or BAD; times are nanoseconds from the session's start, NONE where
+    there is none. `tid`, `pid` are of the three task objects (NONE: not there or unresolved), `comm` of
+    the first two: the interner's numbers, NONE without a name. `state` and `insert` are places in
+    STATES and INSERTS.
     """
 
     kind: npt.NDArray[np.int8]
     ns: npt.NDArray[np.int64]
     start_ns: npt.NDArray[np.int64]
-    cpu: npt.NDArray[np.int32]
-    tid: npt.NDArray[np.int32]
-    pid: npt.NDArray[np.int32]
-    name: npt.NDArray[np.uint8]
-    state: npt.NDArray[np.int8]
-    insert: npt.NDArray[np.int8]
+    cpu: npt.NDArray[np.int64]
+    tid: npt.NDArray[np.int64]
+    pid: npt.NDArray[np.int64]
+    comm: npt.NDArray[np.int64]
+    state: npt.NDArray[np.int64]
+    insert: npt.NDArray[np.int64]
     dsq: npt.NDArray[np.uint64]
     begin: npt.NDArray[np.int64]
 
 
-def read_lines(text: bytes) -> Lines:
-    """Read whole lines (the last may lack its newline)."""
-    data = np.frombuffer(text, dtype=np.uint8)
+def read_lines(text: bytes, interner: Interner) -> Lines:
+    """Read whole lines (the last may lack its newline); their tasks' names are numbered by `interner`."""
+    padded = np.frombuffer(text + bytes(2 * WORD_BYTES), dtype=np.uint8)
+    data = padded[: len(text)]
+    # One word for every byte position: the reads overlap.
+    ahead = np.ndarray((len(text) + WORD_BYTES,), "<u8", buffer=padded, strides=(1,))
     end = np.flatnonzero(data == 10)
     if len(data) and data[-1] != 10:
         end = np.append(end, len(data))
     count = len(end)
     begin = np.zeros(count, dtype=np.int64)
     begin[1:] = end[:-1] + 1
-    lines = Lines(
-        kind=np.full(count, OTHER, dtype=np.int8),
-        ns=np.full(count, NONE, dtype=np.int64),
-        start_ns=np.full(count, NONE, dtype=np.int64),
-        cpu=np.full(count, NONE, dtype=np.int32),
-        tid=np.full((3, count), NONE, dtype=np.int32),
-        pid=np.full((3, count), NONE, dtype=np.int32),
-        name=np.zeros((2, count, NAME_BYTES), dtype=np.uint8),
-        state=np.full(count, NONE, dtype=np.int8),
-        insert=np.full(count, NONE, dtype=np.int8),
-        dsq=np.zeros(count, dtype=np.uint64),
+    out = np.full((count, _FIELDS), NONE, dtype=np.int64)
+    kind = np.empty(count, dtype=np.int8)
+    interner.make_room(2 * count)
+    table = (interner.keys, interner.slots, interner.count)
+    _read_lines(data, ahead, begin, end, kind, out, *table)
+    columns = out.T
+    return Lines(
+        kind=kind,
+        ns=columns[_NS],
+        start_ns=columns[_START],
+        cpu=columns[_CPU],
+        tid=columns[_TID : _TID + 3],
+        pid=columns[_PID : _PID + 3],
+        comm=columns[_COMM : _COMM + 3],
+        state=columns[_STATE],
+        insert=columns[_INSERT],
+        dsq=out.view(np.uint64).T[_DSQ],
         begin=begin,
     )
-    # A record that began in the rest of another's line would be lost unseen.
-    whole = text.count(b'{"ts":') != count
-    columns = list(vars(lines).values())[:-1]
-    _read_lines(data, begin, end, whole, *columns)
-    return lines
-
-
-@compiled
-def _word_at(data: Array, at: int, size: int) -> int:
-    """The number of the word of `size` bytes at `at`, -1 when it is none of them."""
-    if size <= 0:
-        return -1
-    last = at + size - 1
-    slot = _slot_of(size, data[at], data[at + size // 2], data[last], _FACTOR)
-    number = int(np.int64(_SLOTS[slot]))
-    if number < 0 or _LENGTH[number] != size:
-        return -1
-    begin = _BEGIN[number]
-    for offset in range(size):
-        if data[at + offset] != _TEXT[begin + offset]:
-            return -1
-    return number
 
 
 @compiled
 def _task(
-    data: Array, at: int, end: int, slot: int, row: int, tids: Array, pids: Array, names: Array
+    data: Array,
+    ahead: Array,
+    at: int,
+    end: int,
+    slot: int,
+    row: int,
+    out: Array,
+    keys: Array,
+    slots: Array,
+    count: Array,
 ) -> int:
     """Read a task object; the place after it, or -1. Idle has no tid and pid 0: tid 0 here.
 
@@ -165,23 +155,27 @@ def _task(
     at += 1
     tid = NONE
     pid = NONE
-    named = False
+    first, second = np.uint64(0), np.uint64(0)
     while True:
-        at, key = _key(data, at, end)
+        at, key = _key(data, ahead, at, end)
         if at < 0:
             return -1
-        if key == _TID:
+        if key == KEY_TID:
             tid, at = natural(data, at, end, _MAX_TID)
-        elif key == _PID:
+        elif key == KEY_PID:
             pid, at = natural(data, at, end, _MAX_TID)
-        elif key == _COMM and data[at] == QUOTE:
-            named = True
-            wanted = slot < WAKER
-            at = (
-                copy_name(data, at, end, names[slot, row]) if wanted else after_value(data, at, end)
-            )
+        elif key == KEY_COMM and data[at] == QUOTE:
+            begin, at = at, string_end(data, ahead, at, end) + 1
+            if at <= 0:
+                return -1
+            plain, first, second = short_name(ahead, begin + 1, at - begin - 2)
+            if not plain:
+                scratch = np.zeros(NAME_BYTES, dtype=np.uint8)
+                if copy_name(data, ahead, begin, end, scratch) < 0:
+                    return -1
+                first, second = two_words(scratch)
         else:
-            at = after_value(data, at, end)
+            at = after_value(data, ahead, at, end)
         if at <= 0:
             return -1
         at = after_spaces(data, at, end)
@@ -192,7 +186,7 @@ def _task(
         if data[at] != COMMA:
             return -1
         at += 1
-    if pid == NONE or not named:
+    if pid == NONE:
         return -1
     if tid == NONE:
         if pid != 0:
@@ -200,23 +194,25 @@ def _task(
         tid = 0
     elif pid == 0 and tid != 0:
         pid = NONE
-        if slot < WAKER:
-            names[slot, row, :] = 0
-    tids[slot, row] = tid
-    pids[slot, row] = pid
+        first = np.uint64(0)
+    out[row, _COMM + slot] = NONE
+    if slot < WAKER:
+        out[row, _COMM + slot] = number_of(first, second, keys, slots, count)
+    out[row, _TID + slot] = tid
+    out[row, _PID + slot] = pid
     return at + 1
 
 
 @compiled
-def _key(data: Array, at: int, end: int) -> tuple[int, int]:
+def _key(data: Array, ahead: Array, at: int, end: int) -> tuple[int, int]:
     """The place of the value after the key at `at`, and the key's number; -1, -1 when there is none."""
     at = after_spaces(data, at, end)
     if at >= end or data[at] != QUOTE:
         return -1, -1
-    last = string_end(data, at, end)
+    last = string_end(data, ahead, at, end)
     if last < 0:
         return -1, -1
-    number = _KEY_OF[_word_at(data, at + 1, last - at - 1)]
+    number = KEY_OF[word_at(data, at + 1, last - at - 1)]
     at = after_spaces(data, last + 1, end)
     if at >= end or data[at] != COLON:
         return -1, -1
@@ -227,14 +223,14 @@ def _key(data: Array, at: int, end: int) -> tuple[int, int]:
 
 
 @compiled
-def _word(data: Array, at: int, end: int) -> tuple[int, int]:
+def _word(data: Array, ahead: Array, at: int, end: int) -> tuple[int, int]:
     """The number of the word that a string is (-1: none), and the place after it, or -1."""
     if data[at] != QUOTE:
         return -1, -1
-    last = string_end(data, at, end)
+    last = string_end(data, ahead, at, end)
     if last < 0:
         return -1, -1
-    return _word_at(data, at + 1, last - at - 1), last + 1
+    return word_at(data, at + 1, last - at - 1), last + 1
 
 
 @compiled
@@ -256,22 +252,17 @@ def _needed(kind: int) -> int:
 @compiled
 def _line(
     data: Array,
+    ahead: Array,
     at: int,
     end: int,
-    whole: bool,
     row: int,
-    ns: Array,
-    starts: Array,
-    cpus: Array,
-    tids: Array,
-    pids: Array,
-    names: Array,
-    states: Array,
-    inserts: Array,
-    dsqs: Array,
+    out: Array,
+    keys: Array,
+    slots: Array,
+    count: Array,
 ) -> int:
-    """Read one line into `row` of the arrays; its kind. Unless `whole`, what follows the last field
-    that its kind needs is not looked at."""
+    """Read one line into `row` of the arrays; its kind. What follows the last field that its kind needs is
+    only looked at for another record, which would else be lost unseen."""
     at = after_spaces(data, at, end)
     while end > at and (data[end - 1] == 13 or data[end - 1] == SPACE):
         end -= 1
@@ -282,47 +273,48 @@ def _line(
     has = 0
     needed = -1
     while True:
-        at, key = _key(data, at, end)
+        at, key = _key(data, ahead, at, end)
         if at < 0:
             return BAD
-        if key == _TS:
-            ns[row], at = seconds(data, at, end)
+        if key == KEY_TS:
+            out[row, _NS], at = seconds(data, at, end)
             has |= _HAS_TS
-        elif key == _T:
-            word, at = _word(data, at, end)
-            kind = _EVENT_OF[word]
+        elif key == KEY_T:
+            word, at = _word(data, ahead, at, end)
+            kind = EVENT_OF[word]
             needed = _needed(kind)
-        elif key == _CPU:
-            cpus[row], at = natural(data, at, end, _MAX_CPU)
+        elif key == KEY_CPU:
+            out[row, _CPU], at = natural(data, at, end, _MAX_CPU)
             has |= _HAS_CPU
-        elif key in (_PREV, _TASK):
-            at = _task(data, at, end, FIRST, row, tids, pids, names)
+        elif key in (KEY_PREV, KEY_TASK):
+            at = _task(data, ahead, at, end, FIRST, row, out, keys, slots, count)
             has |= _HAS_FIRST
-        elif key in (_NEXT, _WAKEE, _CHILD):
-            at = _task(data, at, end, SECOND, row, tids, pids, names)
+        elif key in (KEY_NEXT, KEY_WAKEE, KEY_CHILD):
+            at = _task(data, ahead, at, end, SECOND, row, out, keys, slots, count)
             has |= _HAS_SECOND
-        elif key == _WAKER:
-            at = _task(data, at, end, WAKER, row, tids, pids, names)
+        elif key == KEY_WAKER:
+            at = _task(data, ahead, at, end, WAKER, row, out, keys, slots, count)
             has |= _HAS_WAKER
-        elif key == _STATE:
-            word, at = _word(data, at, end)
-            states[row] = _STATE_OF[word]
+        elif key == KEY_STATE:
+            word, at = _word(data, ahead, at, end)
+            out[row, _STATE] = STATE_OF[word]
             has |= _HAS_STATE
-        elif key == _INSERT:
-            word, at = _word(data, at, end)
-            inserts[row] = _INSERT_OF[word]
+        elif key == KEY_INSERT:
+            word, at = _word(data, ahead, at, end)
+            out[row, _INSERT] = INSERT_OF[word]
             has |= _HAS_INSERT
-        elif key == _START:
-            starts[row], at = seconds(data, at, end)
-        elif key == _DSQ:
-            dsqs[row], at = integer(data, at, end)
+        elif key == KEY_START:
+            out[row, _START], at = seconds(data, at, end)
+        elif key == KEY_DSQ:
+            bits, at = integer(data, at, end)
+            out[row, _DSQ] = np.int64(bits)
             has |= _HAS_DSQ
         else:
-            at = after_value(data, at, end)
+            at = after_value(data, ahead, at, end)
         if at < 0:
             return BAD
-        # start_ts may follow, and is not needed.
-        if not whole and has & needed == needed and kind != _SCX_DSQ:
+        # Of scx_dsq start_ts may follow, which is not needed. Another record has two braces at least.
+        if has & needed == needed and kind != _SCX_DSQ and _braces(ahead, at, end) < 2:
             return kind
         at = after_spaces(data, at, end)
         if at >= end:
@@ -336,24 +328,28 @@ def _line(
 
 
 @compiled
+def _braces(ahead: Array, at: int, end: int) -> int:
+    """Opening braces in [at, end), looked for eight bytes at a time."""
+    count = 0
+    while at < end:
+        if where_zero(ahead[at] ^ np.uint64(0x7B7B7B7B7B7B7B7B)):
+            for place in range(at, min(at + WORD_BYTES, end)):
+                count += ahead[place] & np.uint64(0xFF) == np.uint64(OPEN)
+        at += WORD_BYTES
+    return count
+
+
+@compiled
 def _read_lines(
     data: Array,
+    ahead: Array,
     begin: Array,
     end: Array,
-    whole: bool,
-    kinds: Array,
-    ns: Array,
-    starts: Array,
-    cpus: Array,
-    tids: Array,
-    pids: Array,
-    names: Array,
-    states: Array,
-    inserts: Array,
-    dsqs: Array,
+    kind: Array,
+    out: Array,
+    keys: Array,
+    slots: Array,
+    count: Array,
 ) -> None:
     for row in range(len(begin)):
-        kinds[row] = _line(
-            *(data, begin[row], end[row], whole, row, ns, starts, cpus),
-            *(tids, pids, names, states, inserts, dsqs),
-        )
+        kind[row] = _line(data, ahead, begin[row], end[row], row, out, keys, slots, count)
