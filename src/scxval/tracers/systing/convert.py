@@ -61,6 +61,9 @@ _MAX_CPU = (1 << 15) - 1
 _SNAPSHOT_NS = 1_000_000
 _WAKEUP_NEW = ((1, LEN), (2, VARINT), (5, VARINT))
 _EXIT = ((1, LEN), (2, VARINT), (3, VARINT))
+# Compact switches, compact wakings, and events on their own.
+_SWITCHED, _WOKEN, _ALONE = range(3)
+_SORTS = 3
 _OFF = frozenset(("tid", "other_tid", "prev_state", "reason"))
 REACH = {
     TraceKind.TASK_PREEMPTED: _OFF,
@@ -111,12 +114,11 @@ def convert(path: Path) -> Conversion:
     switched, woken = read_compact(data, bundles, faults)
     events = read_events(data, bundles, faults)
     names = Names()
-    first = len(switched.time) + len(woken.time)
     parts = [
         _switches(switched, names, offset_ns, faults),
-        _wakings(woken, names, offset_ns, len(switched.time), faults),
-        _new(data, events, names, offset_ns, first, faults),
-        _exits(data, events, names, offset_ns, first, faults),
+        _wakings(woken, names, offset_ns, faults),
+        _new(data, events, names, offset_ns, faults),
+        _exits(data, events, names, offset_ns, faults),
         _thread_groups(read_tracks(data, packets, faults)),
     ]
     losses = Losses(lost=0, unparsed=faults.unparsed, examples=faults.examples)
@@ -150,6 +152,11 @@ def boot_minus_monotonic(clocks: Clocks) -> tuple[int, str]:
         f"times of CLOCK_BOOTTIME less {apart[0]} ns, which is exact to the microseconds between two "
         "readings of clocks"
     )
+
+
+def _ordinal(place: Int64s, sort: int) -> Int64s:
+    """A record's ordinal by its place among the records of its sort, which are kept apart in the file."""
+    return place * _SORTS + sort
 
 
 def _name_codes(codes: Ints, texts: list[str], names: Names) -> Ints:
@@ -186,7 +193,7 @@ def _switches(found: CompactSwitches, names: Names, offset_ns: int, faults: Faul
     kind, reason = off_cpu(state)
     return switches(
         found.time[order][keep] - offset_ns,
-        order[keep],
+        _ordinal(order[keep], _SWITCHED),
         cpu[keep],
         PROBES.index("sched_switch"),
         prev=Side(prev_tid[keep], None, prev_comm[keep]),
@@ -197,14 +204,12 @@ def _switches(found: CompactSwitches, names: Names, offset_ns: int, faults: Faul
     )
 
 
-def _wakings(
-    found: CompactWakings, names: Names, offset_ns: int, first: int, faults: Faults
-) -> Columns:
+def _wakings(found: CompactWakings, names: Names, offset_ns: int, faults: Faults) -> Columns:
     good = _sound(found.pid, found.time - offset_ns, faults, found.target_cpu)
     codes = _name_codes(found.comm, found.names, names)
     return rows(
         found.time[good] - offset_ns,
-        2 * (first + np.flatnonzero(good)),
+        2 * _ordinal(np.flatnonzero(good), _WOKEN),
         found.target_cpu[good],
         TraceKind.TASK_WOKE,
         PROBES.index("sched_waking"),
@@ -215,9 +220,7 @@ def _wakings(
     )
 
 
-def _new(
-    data: Data, events: FtraceEvents, names: Names, offset_ns: int, first: int, faults: Faults
-) -> Columns:
+def _new(data: Data, events: FtraceEvents, names: Names, offset_ns: int, faults: Faults) -> Columns:
     which, found = events.select(data, SCHED_WAKEUP_NEW, _WAKEUP_NEW)
     good = found.ok & _sound(found.value[1], events.time[which] - offset_ns, faults, found.value[2])
     which = which[good]
@@ -226,7 +229,7 @@ def _new(
     comm[there] = names.codes(task_names(data, found.spans(0, there)))
     return rows(
         events.time[which] - offset_ns,
-        2 * (first + which),
+        2 * _ordinal(which, _ALONE),
         events.cpu[which],
         TraceKind.TASK_WOKE,
         PROBES.index("sched_wakeup_new"),
@@ -238,7 +241,7 @@ def _new(
 
 
 def _exits(
-    data: Data, events: FtraceEvents, names: Names, offset_ns: int, first: int, faults: Faults
+    data: Data, events: FtraceEvents, names: Names, offset_ns: int, faults: Faults
 ) -> Columns:
     """What sched_process_exit tells of a task: its thread group."""
     which, found = events.select(data, SCHED_PROCESS_EXIT, _EXIT)
@@ -247,7 +250,7 @@ def _exits(
     which = which[good]
     return rows(
         events.time[which] - offset_ns,
-        2 * (first + which),
+        2 * _ordinal(which, _ALONE),
         events.cpu[which],
         EVIDENCE,
         PROBES.index("sched_process_exit"),
