@@ -122,9 +122,20 @@ def texts(
     else:
         view = np.ndarray((data.size - 15, 16), np.uint8, buffer=data, strides=(1, 1))
         found = view[start + field.offset]
-    # What follows the terminating zero is whatever the kernel's buffer held before.
-    found[np.logical_or.accumulate(found == 0, axis=1)] = 0
+    zero_tails(found)
     return found
+
+
+def zero_tails(names: npt.NDArray[np.uint8]) -> None:
+    """Clear what follows the first zero byte of each row, in place.
+
+    It is whatever the kernel's buffer held before; only old kernels leave any.
+    """
+    dirty = np.flatnonzero(((names[:, :-1] == 0) & (names[:, 1:] != 0)).any(axis=1))
+    if dirty.size:
+        some = names[dirty]
+        some[np.logical_or.accumulate(some == 0, axis=1)] = 0
+        names[dirty] = some
 
 
 def places(
