@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scxval.events.capability import Capability
-from scxval.events.columns import Columns, Names, complete_tasks, merge, to_table
+from scxval.events.columns import KIND, Columns, Names, complete_tasks, merge, to_table
 from scxval.events.schema import EVENT_SCHEMA, TraceKind
 
 # Columns that every row of every source has.
 ALWAYS = frozenset(("time_ns", "cpu", "kind", "probe", "seq"))
+# Kinds whose absence proves nothing: the tracepoint is there without a driver that could fire it.
+ONLY_IF_SEEN = frozenset((TraceKind.CPU_FREQUENCY,))
 # Unreadable records kept as examples in a capability record, and how much of each.
 EXAMPLES = 5
 EXAMPLE_CHARS = 200
@@ -52,10 +54,13 @@ def conclude(
     """Make table and capability of a source's rows.
 
     `reach` says which kinds the source could have produced, whether or not it did, and the columns
-    that each fills besides those in ALWAYS. `comm` goes with every `tid`; `pid` too where the trace
-    names any thread group. Empty notes are left out.
+    that each fills besides those in ALWAYS; one of ONLY_IF_SEEN must have left a row, too. `comm`
+    goes with every `tid`; `pid` too where the trace names any thread group. Empty notes are left out.
     """
-    table = to_table(complete_tasks(merge(parts)), names.list, probes)
+    columns = complete_tasks(merge(parts))
+    unseen = {kind for kind in ONLY_IF_SEEN if not (columns.kind == KIND[kind]).any()}
+    reach = {kind: filled for kind, filled in reach.items() if kind not in unseen}
+    table = to_table(columns, names.list, probes)
     kinds, fields = _reach(reach, bool(pc.any(pc.greater(table["pid"], 0)).as_py()))
     times = table["time_ns"]
     capability = Capability(
