@@ -28,6 +28,8 @@ _CLEAR = "rgba(0,0,0,0)"
 _HOVER = {"bgcolor": "#222", "bordercolor": "#222", "font": {"color": "#fff", "size": 12}}
 # Above this ratio of largest to smallest, a linear axis hides the small ones.
 _LOG_RATIO = 20
+# And above this one only whole decades have room for a label.
+_MANY_DECADES = 1000
 # A bar narrower than this part of the window has no room for the task's name.
 _LABEL_SHARE = 0.035
 
@@ -105,14 +107,19 @@ def member_spread(spread: Spread) -> Figure:
         _spread_trace(spread, place, scheduler) for place, scheduler in enumerate(spread.schedulers)
     ]
     values = [end for bar in spread.bars for end in bar.ends]
-    log = bool(values) and min(values) > 0 and max(values) / min(values) > _LOG_RATIO
+    ratio = max(values) / min(values) if values and min(values) > 0 else 0.0
+    log = ratio > _LOG_RATIO
     stats = " to ".join(spread.question.stats) if len(spread.question.stats) > 1 else ""
     words = [spread.scale.unit, stats, "log scale" if log else ""]
     xaxis = _axis() | {
         "type": "log" if log else "linear",
         "title": {"text": ", ".join(word for word in words if word), "standoff": 6},
     }
-    xaxis |= {"dtick": "D1"} if log else {"rangemode": "tozero", "nticks": 6}
+    xaxis |= (
+        {"dtick": 1 if ratio > _MANY_DECADES else "D2"}
+        if log
+        else {"rangemode": "tozero", "nticks": 6}
+    )
     rows = len(spread.members)
     yaxis = _axis() | {
         "tickvals": list(range(rows)),
