@@ -347,13 +347,18 @@ def _stable_order(tid: Ints) -> npt.NDArray[np.int64]:
 
 def _carried(values: Ints, life: Bools) -> Ints:
     """Replace NULL by the nearest value before it in the same life, else the nearest after it."""
-    place = np.arange(len(values))
-    begin = np.maximum.accumulate(np.where(life, place, 0))
-    before = np.maximum.accumulate(np.where(values >= 0, place, -1))
-    after = np.where(values >= 0, place, len(values))
-    after = np.minimum.accumulate(after[::-1])[::-1]
-    alive = begin[np.minimum(after, len(values) - 1)] == begin
-    nearest = np.where(before >= begin, before, np.where(alive, after, len(values)))
+    count = len(values)
+    # Half the width of numpy's own places: these arrays are the most that a conversion holds.
+    number: Any = np.int32 if count < 1 << 31 else np.int64
+    place = np.arange(count, dtype=number)
+    known = values >= 0
+    begin = np.maximum.accumulate(np.where(life, place, number(0)))
+    before = np.maximum.accumulate(np.where(known, place, number(-1)))
+    after = np.where(known, place, number(count))[::-1]
+    after = np.minimum.accumulate(after)[::-1]
+    alive = begin[np.minimum(after, count - 1)] == begin
+    nearest = np.where(alive, after, number(count))
+    np.copyto(nearest, before, where=before >= begin)
     extended: Ints = np.append(values, values.dtype.type(NULL))
     return extended[nearest]
 

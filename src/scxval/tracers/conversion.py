@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scxval.events.capability import Capability
+from scxval.events.clocks import clock_notes
 from scxval.events.columns import KIND, Columns, Names, complete_tasks, merge, to_table
 from scxval.events.schema import EVENT_SCHEMA, TraceKind
 
@@ -44,25 +45,31 @@ Reach = Mapping[TraceKind, frozenset[str]]
 
 def conclude(
     source: str,
-    parts: Sequence[Columns],
+    parts: list[Columns],
     names: Names,
     probes: Sequence[str],
     reach: Reach,
     losses: Losses,
     notes: Sequence[str] = (),
+    ordered: bool = True,
 ) -> Conversion:
     """Make table and capability of a source's rows.
 
     `reach` says which kinds the source could have produced, whether or not it did, and the columns
     that each fills besides those in ALWAYS; one of ONLY_IF_SEEN must have left a row, too. `comm`
-    goes with every `tid`; `pid` too where the trace names any thread group. Empty notes are left out.
+    goes with every `tid`; `pid` too where the trace names any thread group. `ordered`: by seq, each
+    CPU's records are as they happened, so that a step of the clock can be told. Empty notes are left
+    out. `parts` is emptied, so that rows are not held beside the table.
     """
     columns = complete_tasks(merge(parts))
+    parts.clear()
     unseen = {kind for kind in ONLY_IF_SEEN if not (columns.kind == KIND[kind]).any()}
-    reach = {kind: filled for kind, filled in reach.items() if kind not in unseen}
     table = to_table(columns, names.list, probes)
-    kinds, fields = _reach(reach, bool(pc.any(pc.greater(table["pid"], 0)).as_py()))
+    del columns
+    kinds, fields = _reach({kind: reach[kind] for kind in reach if kind not in unseen}, table)
     times = table["time_ns"]
+    time_ns, cpu, seq = (table[name].to_numpy() for name in ("time_ns", "cpu", "seq"))
+    clock = clock_notes(time_ns, cpu, seq, ordered)
     capability = Capability(
         source=source,
         kinds=kinds,
@@ -72,17 +79,20 @@ def conclude(
         examples=[text[:EXAMPLE_CHARS] for text in losses.examples[:EXAMPLES]],
         window_ns=(times[0].as_py(), times[-1].as_py()) if len(times) else None,
         events=table.num_rows,
-        notes=[note for note in notes if note],
+        notes=[note for note in (*notes, *clock) if note],
     )
     return Conversion(table, capability)
 
 
-def _reach(reach: Reach, pids: bool) -> tuple[list[str], dict[str, list[str]]]:
+def _reach(reach: Reach, table: pa.Table) -> tuple[list[str], dict[str, list[str]]]:
     kinds = [str(kind) for kind in TraceKind if kind in reach]
+    any_pid = bool(pc.any(pc.greater(table["pid"], 0)).as_py())
+    # Idle is always pid 0, also where no other thread group is known.
+    with_pid = set(table["kind"].filter(pc.is_valid(table["pid"])).unique().to_pylist())
     fields = {}
     for kind in kinds:
         filled = ALWAYS | reach[TraceKind(kind)]
         if "tid" in filled:
-            filled |= {"comm", "pid"} if pids else {"comm"}
+            filled |= {"comm", "pid"} if any_pid or kind in with_pid else {"comm"}
         fields[kind] = [name for name in EVENT_SCHEMA.names if name in filled]
     return kinds, fields
