@@ -130,7 +130,7 @@ def test_a_cells_section_has_picture_table_and_files(rusty: Tree) -> None:
     assert "stats.parquet" in links
     assert {f"parts/{part}/events.parquet" for part in PARTS} <= links
     losses = {e.text for e in page.all("tr") if e.text.startswith("lost, by")}
-    assert {"lost, by tracer bpftrace 1", "lost, by tracer scx-stats not recorded"} <= losses
+    assert {"lost, by tracer bpftrace1", "lost, by tracer scx-statsnot recorded"} <= losses
 
 
 def test_a_cell_without_statistics_has_no_section(full: Tree) -> None:
