@@ -168,7 +168,7 @@ def test_bad_status(cell, capsys, text):
 def test_recognise(tmp_path):
     assert recognise(FIXTURE / "bpftrace.txt.gz") == "bpftrace"
     other = tmp_path / "x.dat"
-    for content in (b"", b"PERFILE2\0\0"):
+    for content in (b"", b"no trace at all\0\0"):
         other.write_bytes(content)
         with pytest.raises(ScxvalError, match=r"x\.dat: not a trace .* bpftrace"):
             recognise(other)
@@ -188,8 +188,8 @@ STATS = Path(__file__).parents[1] / "fixtures/stats-rusty/scx_stats.wrapped.ndjs
 @pytest.fixture
 def several(cell):
     """A run of bpftrace beside scx-stats, each with its files in its folder."""
-    parts = {"bpftrace": {"ready": True, "lost": 2, "exit_code": 0}}
-    parts["scx-stats"] = {"ready": True, "lost": None, "exit_code": 0}
+    parts = {"bpftrace": {"ready": True, "lost": 2, "exit_code": 0, "failed": ""}}
+    parts["scx-stats"] = {"ready": True, "lost": None, "exit_code": 0, "failed": ""}
     cell.status["cell"]["tracer"] = "bpftrace+scx-stats"
     cell.status["tracer"] = {"ready": True, "lost": 2, "parts": parts}
     for name in parts:
@@ -227,7 +227,7 @@ def test_each_of_several_tracers_has_its_own_table(several):
 
 def test_a_part_that_ended_well_is_whole_beside_one_that_failed(several):
     several.status.update(outcome="tracer_failed", reason="bpftrace died")
-    several.status["tracer"]["parts"]["bpftrace"]["exit_code"] = -9
+    several.status["tracer"]["parts"]["bpftrace"].update(exit_code=-9, failed="bpftrace died")
     told = "outcome tracer_failed: bpftrace died"
     assert convert_part(several, "bpftrace")[1].notes[0] == f"partial trace, {told}"
     assert convert_part(several, "scx-stats")[1].notes[0] == told

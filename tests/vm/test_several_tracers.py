@@ -37,8 +37,8 @@ def test_bpftrace_beside_the_statistics_of_rusty(
         "ready": True,
         "lost": 0,
         "parts": {
-            "bpftrace": {"ready": True, "lost": 0, "exit_code": 0},
-            "scx-stats": {"ready": True, "lost": None, "exit_code": 0},
+            "bpftrace": {"ready": True, "lost": 0, "exit_code": 0, "failed": ""},
+            "scx-stats": {"ready": True, "lost": None, "exit_code": 0, "failed": ""},
         },
     }
     provenance = json.loads((out / "provenance.json").read_text())
@@ -104,8 +104,9 @@ def test_a_part_that_dies_is_named(fault_config: Config, guest: Guest, tmp_path:
     assert status["reason"] == "bpftrace died with exit code -9 while the workload ran"
     assert status["log"] == "parts/bpftrace/tracer.log"
     parts = status["tracer"]["parts"]
-    assert parts["scx-stats"] == {"ready": True, "lost": None, "exit_code": 0}
+    assert parts["scx-stats"] == {"ready": True, "lost": None, "exit_code": 0, "failed": ""}
     assert (parts["bpftrace"]["ready"], parts["bpftrace"]["exit_code"]) == (True, -9)
+    assert parts["bpftrace"]["failed"] == status["reason"]
     convert_stats(out / "status.json", out / "raw", "scx-stats", out / "stats.parquet")
     assert read_stats(out / "stats.parquet").num_rows > 0
 
