@@ -12,12 +12,14 @@ import pyarrow.compute as pc
 import pytest
 
 from scxval.catalog.config import Config
-from scxval.events.capability import read_capability
+from scxval.catalog.load import load_catalog
+from scxval.events.capability import Capability, read_capability
 from scxval.events.stats import read_stats
 from scxval.events.table import read_events
 from scxval.tracers.convert import convert_cell, convert_stats
 from scxval.vm.launch import Guest
 
+from ..conftest import ROOT
 from .test_outcomes import run, spec_of
 
 pytestmark = pytest.mark.vm
@@ -147,3 +149,36 @@ def test_two_tracers_see_the_same_run(fault_config: Config, guest: Guest, tmp_pa
     assert len(perf) > 100
     assert abs(len(perf) - len(bpftrace)) <= 4
     assert len(set(perf) ^ set(bpftrace)) <= 4
+
+
+CATALOG = load_catalog([ROOT / "config/catalog"])
+# Variants are the same binaries.
+TELLING = sorted(s.name for s in CATALOG.schedulers.values() if s.stats and s.name == s.binary)
+
+
+@pytest.mark.parametrize("name", TELLING)
+def test_every_scheduler_that_is_said_to_have_statistics_has_them(
+    fault_config: Config, saved: Guest, tmp_path: Path, name: str
+) -> None:
+    out = tmp_path / "cell"
+    spec = spec_of(
+        fault_config,
+        scheduler=name,
+        tracer="scx-stats",
+        machine="restored2",
+        workload="kernel_config",
+    )
+    status = run(spec, saved, out)
+    assert status["outcome"] == "ok", (status["reason"], status["log_tail"])
+    convert_stats(out / "status.json", out / "raw", "scx-stats", out / "stats.parquet")
+    stats = read_stats(out / "stats.parquet")
+    assert len(set(stats["seq"].to_pylist())) >= 2
+    unknown = stats.filter(pc.is_null(stats["type"]))["path"].to_pylist()
+    assert len(unknown) < stats.num_rows / 5, set(unknown)
+    assert read_capability_of(out).unparsed == 0
+
+
+def read_capability_of(out: Path) -> Capability:
+    files = [out / "events.parquet", out / "capability.json"]
+    convert_cell(out / "status.json", out / "raw", *files)
+    return read_capability(files[1])
