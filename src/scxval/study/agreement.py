@@ -131,7 +131,7 @@ def compare(
         return record | asdict(verdict), PAIR_SCHEMA.empty_table()
     paired = pair_sources(a, b, window, limits.tolerance_ns)
     wrong = out_of_order(a.table["cpu"].to_numpy()[paired.a], paired.a, paired.b)
-    fields = differing_fields(a, b, paired.rows, paired.a, paired.b)
+    fields = differing_fields(a, b, paired.rows, paired.klass, paired.a, paired.b)
     time_a = a.table["time_ns"].to_numpy()[paired.a]
     line = clock(time_a, paired.residual_ns)
     by_class = _by_class(paired)
@@ -238,7 +238,9 @@ def _judge(
     return {
         "counts": judge_counts(counts, lost, names, limits),
         "pairs": judge_presence(missing, lost, names, limits),
-        "fields": judge_fields([(f.name, f.compared, len(f.differing)) for f in fields], limits),
+        "fields": judge_fields(
+            [(f"{f.what} {f.name}", f.compared, len(f.differing)) for f in fields], limits
+        ),
         "order": judge_order(len(paired.a), wrong, limits),
         "times": judge_times(residuals(paired.residual_ns), line, limits),
     }
@@ -250,6 +252,7 @@ def _field(field: Field, a: Source, b: Source, paired: Paired) -> dict[str, Any]
         for place in field.differing[:EXAMPLES]
     ]
     return {
+        "what": field.what,
         "name": field.name,
         "compared": field.compared,
         "differing": len(field.differing),
@@ -280,15 +283,15 @@ def _first(
             found.append((a.table["time_ns"][in_a].as_py(), what, in_a, in_b))
     if not found:
         return None
-    at, what, first, second = min(found)
+    at, what, first, second = min(found, key=lambda some: some[0])
     rows = {
         "a": None if first is None else row_of(a, first),
         "b": None if second is None else row_of(b, second),
     }
-    if first is None or second is None:
-        present, other = (b, a) if first is None else (a, b)
-        place = second if first is None else first
-        rows["nearest"] = _nearest(other, present.table["cpu"][place].as_py(), at)
+    if first is None and second is not None:
+        rows["nearest"] = _nearest(a, b.table["cpu"][second].as_py(), at)
+    elif second is None and first is not None:
+        rows["nearest"] = _nearest(b, a.table["cpu"][first].as_py(), at)
     return {"time_ns": at, "what": what, **rows}
 
 
@@ -304,9 +307,7 @@ def _nearest(source: Source, cpu: int, time_ns: int) -> dict[str, Any] | None:
 def _pair_table(a: Source, b: Source, paired: Paired) -> pa.Table:
     """Pairs and unpaired rows in order of time (A's where it has one), then of sequence number."""
     klass = np.concatenate([paired.klass, paired.klass_a, paired.klass_b])
-    edge = np.concatenate(
-        [np.zeros(len(paired.a), dtype=np.bool_), paired.edge_a, paired.edge_b]
-    )
+    edge = np.concatenate([np.zeros(len(paired.a), dtype=np.bool_), paired.edge_a, paired.edge_b])
     none = -1
     in_a = np.concatenate([paired.a, paired.only_a, np.full(len(paired.only_b), none)])
     in_b = np.concatenate([paired.b, np.full(len(paired.only_a), none), paired.only_b])

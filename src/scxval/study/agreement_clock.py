@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.stats import theilslopes
@@ -56,7 +57,7 @@ def clock(time_ns: I64, residual_ns: I64) -> Clock | None:
     if not count:
         return None
     edges = np.linspace(0, count, min(STRETCHES, count) + 1).astype(np.int64)
-    parts = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [slice(start, end) for start, end in pairwise(edges)]
     middle = float(time_ns[0] + (time_ns[-1] - time_ns[0]) // 2)
     when = np.array([np.median(time_ns[part]) for part in parts]) - middle
     apart = np.array([np.median(residual_ns[part]) for part in parts])

@@ -22,28 +22,38 @@ EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Field:
-    """One field over the pairs whose two rows both have it: which differ, by place in the pairing."""
+    """One field over a class's pairs whose two rows both have it; `differing` are places of pairs."""
 
+    what: str
     name: str
     compared: int
     differing: I64
 
 
-def differing_fields(a: Source, b: Source, rows: Comparable, in_a: I64, in_b: I64) -> list[Field]:
-    """Compare every field that both sources fill for the kind, over pairs of rows of the tables.
+def differing_fields(
+    a: Source, b: Source, rows: Comparable, klass: I64, in_a: I64, in_b: I64
+) -> list[Field]:
+    """Compare every field that both sources fill for the kind, over pairs of rows, class by class.
 
-    `in_a` and `in_b` are places in the two tables. A null on either side is not compared.
+    `in_a` and `in_b` are places in the two tables, `klass` the class of each pair. A null on either
+    side is not compared. Only switch-outs can differ in kind.
     """
     found = []
     for name in FIELDS:
         values = [_values(s, name, rows.tells_yields) for s in (a, b)]
         known = values[0][1][in_a] & values[1][1][in_b]
-        if name != "kind":
+        if name == "kind":
+            known &= np.array([what == SWITCH_OUT for what in rows.classes])[klass]
+        else:
             known &= _filled(a, name)[in_a] & _filled(b, name)[in_b]
         left, right = _alike(values[0][0], values[1][0], in_a, in_b)
-        differs = known & (left != right)
-        if known.any():
-            found.append(Field(name, int(known.sum()), np.flatnonzero(differs)))
+        compared = np.bincount(klass[known], minlength=len(rows.classes))
+        differing = np.flatnonzero(known & (left != right))
+        found += [
+            Field(what, name, int(compared[number]), differing[klass[differing] == number])
+            for number, what in enumerate(rows.classes)
+            if compared[number]
+        ]
     return found
 
 
@@ -135,14 +145,3 @@ def row_of(source: Source, place: int) -> dict[str, Any]:
     """One row as it stands in the table, without its nulls."""
     row = source.table.slice(int(place), 1).to_pylist()[0]
     return {name: value for name, value in row.items() if value is not None}
-
-
-__all__ = [
-    "COMM_BYTES",
-    "FIELDS",
-    "SWITCH_OUT",
-    "Field",
-    "differing_fields",
-    "out_of_order",
-    "row_of",
-]

@@ -107,9 +107,7 @@ def numbered(keys_a: I64, keys_b: I64) -> tuple[I64, I64, I64]:
     return codes[: len(keys_a)], codes[len(keys_a) :], both.dictionary.to_numpy()
 
 
-def _centres(
-    partner: I64, group_a: I64, time_a: I64, time_b: I64, family: I64, centre: I64
-) -> I64:
+def _centres(partner: I64, group_a: I64, time_a: I64, time_b: I64, family: I64, centre: I64) -> I64:
     """The median residual of each group's kind, rounded; that of all for a kind without pairs."""
     paired = np.flatnonzero(partner >= 0)
     if not len(paired):

@@ -182,27 +182,27 @@ def _common_kinds(a: Source, b: Source) -> list[str]:
     return [kind for kind in a.capability.kinds if kind in b.capability.kinds]
 
 
-def _common_reasons(
-    a: Source, b: Source, kinds: list[str]
-) -> tuple[list[str] | None, list[Left]]:
+def _common_reasons(a: Source, b: Source, kinds: list[str]) -> tuple[list[str] | None, list[Left]]:
     """Reasons of wakeups to compare, None if neither source tells them, and what is left out."""
     if _WOKE not in kinds:
         return None, []
     tells = ["reason" in s.capability.fields.get(_WOKE, []) for s in (a, b)]
     if not any(tells):
         return None, []
-    counts = [_wakeups(source) for source in (a, b)]
+    counts = (_wakeups(a), _wakeups(b))
     if not all(tells):
         mute = b if tells[0] else a
         told = f"{mute.name} does not say which record of a wakeup it shows"
         both = zip((a, b), counts, strict=True)
         return [], [Left(s.name, _WOKE, sum(count.values()), told) for s, count in both]
-    left = [
-        Left(s.name, f"{_WOKE} {reason}", rows, f"{other.name} has none at all: not recorded by it")
-        for s, other, own, others in ((a, b, *counts), (b, a, *reversed(counts)))
-        for reason, rows in own.items()
-        if reason not in others
-    ]
+    left = []
+    for source, other, own, others in ((a, b, counts[0], counts[1]), (b, a, counts[1], counts[0])):
+        why = f"{other.name} has none at all: taken as not recorded by it"
+        left += [
+            Left(source.name, f"{_WOKE} {reason}", rows, why)
+            for reason, rows in own.items()
+            if reason not in others
+        ]
     return [reason for reason in counts[0] if reason in counts[1]], left
 
 

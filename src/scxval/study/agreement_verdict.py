@@ -100,7 +100,7 @@ def judge_counts(
 
 
 def judge_fields(fields: Sequence[tuple[str, int, int]], limits: Agreement) -> Judgement:
-    """Whether paired rows say the same; `fields` are name, pairs compared, pairs that differ."""
+    """Whether paired rows say the same; `fields` are class and name, pairs compared, pairs that differ."""
     wrong = []
     for name, compared, differing in fields:
         allowed = _allowed(compared, limits.differing_share, limits)
@@ -111,11 +111,8 @@ def judge_fields(fields: Sequence[tuple[str, int, int]], limits: Agreement) -> J
     if not fields:
         return Judgement(Verdict.NOT_MEASURED, "no field that both sources fill")
     differing = sum(found for _, _, found in fields)
-    return Judgement(
-        Verdict.AGREE,
-        f"{len(fields)} fields compared ({', '.join(name for name, _, _ in fields)}), "
-        f"{differing} values differ",
-    )
+    compared = sum(found for _, found, _ in fields)
+    return Judgement(Verdict.AGREE, f"{differing} of {compared} values differ")
 
 
 def judge_order(pairs: int, wrong: int, limits: Agreement) -> Judgement:
@@ -136,7 +133,9 @@ def judge_times(apart: Residuals | None, line: Clock | None, limits: Agreement) 
     if abs(apart.median) > limits.offset_ns:
         wrong.append(f"offset {apart.median:.0f} ns (allowed {limits.offset_ns})")
     if spread > limits.spread_ns:
-        wrong.append(f"residuals spread over {spread:.0f} ns, p1 to p99 (allowed {limits.spread_ns})")
+        wrong.append(
+            f"residuals spread over {spread:.0f} ns, p1 to p99 (allowed {limits.spread_ns})"
+        )
     if _drifts(line, limits):
         wrong.append(
             f"drift {line.drift_ppm:.1f} ppm, 95 % {line.drift_low_ppm:.1f} to "
@@ -175,5 +174,9 @@ def _allowed(rows: int, share: float, limits: Agreement) -> int:
 
 
 def _loss(lost: tuple[int, int], names: tuple[str, str], word: str) -> str:
-    said = [f"{count} records that {name} lost" for name, count in zip(names, lost, strict=True) if count]
+    said = [
+        f"{count} records that {name} lost"
+        for name, count in zip(names, lost, strict=True)
+        if count
+    ]
     return f", {word} {' and '.join(said)}" if said else ""
