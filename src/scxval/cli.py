@@ -170,7 +170,9 @@ def show_command(args: argparse.Namespace) -> int:
     for when in ("before", "after"):
         if status["scheduler"][when]:
             print(f"  sched_ext   {when} the workload: {_pairs(status['scheduler'][when])}")
-    print(f"  tracer      {_pairs(status['tracer'])}")
+    parts = status["tracer"].get("parts", {})
+    for name, tracer in parts.items() or [("", status["tracer"])]:
+        print(f"  tracer      {f'{name}: ' if name else ''}{_pairs(tracer)}")
     print(f"  files       {folder}")
     for name, entry in status["raw"].items():
         print(f"              raw/{name} ({entry['bytes']} bytes)")

@@ -22,6 +22,8 @@ from scxval.agent.scx import SYSFS, ScxState
 REJECTED = "scheduler_rejected" if SYSFS.exists() else "unsupported"
 LIMITS = {"attach_s": 2, "ready_s": 4, "workload_s": 1, "stop_s": 2}
 TRACER = {
+    "name": "t",
+    "folder": "",
     "env": {},
     "ready_file": "{out}/tracer.log",
     "ready_pattern": r"^ready$",
@@ -45,7 +47,7 @@ def run(tmp_path: Path, workload: list[str], **parts: Any) -> dict[str, Any]:
         "limits": LIMITS,
         "isolation": {"tracer_cpus": None, "workload_cpus": None},
         "scheduler": None,
-        "tracer": None,
+        "tracers": [],
         "workload": {"argv": workload},
         "versions": {"python": ["python3", "--version"]},
         **parts,
@@ -147,7 +149,7 @@ def test_scheduler_that_never_attaches(tmp_path: Path) -> None:
 
 def test_tracer_ready_and_its_losses_summed(tmp_path: Path) -> None:
     code = GOOD_TRACER.replace("{raw}", str(tmp_path / "raw"))
-    result = run(tmp_path, ["true"], tracer=tracer(code))
+    result = run(tmp_path, ["true"], tracers=[tracer(code)])
     assert result["outcome"] == "ok"
     assert result["tracer"] == {"ready": True, "lost": 7}
     assert (tmp_path / "out/trace.txt").exists()
@@ -170,14 +172,95 @@ def test_tracer_ready_and_its_losses_summed(tmp_path: Path) -> None:
     ],
 )
 def test_tracer_failed(tmp_path: Path, code: str, says: str) -> None:
-    result = run(tmp_path, ["sleep", "0.6"], tracer=tracer(code))
+    result = run(tmp_path, ["sleep", "0.6"], tracers=[tracer(code)])
     assert result["outcome"] == "tracer_failed"
     assert says in result["reason"]
 
 
+def part(name: str, **changes: Any) -> dict[str, Any]:
+    """A tracer that leaves its name and its start and end in a file that all of them share."""
+    code = """
+import pathlib, signal, sys, time
+def say(what):
+    with open("{raw}/../../order", "a") as file: file.write(f"NAME {what}\\n")
+def end(*_):
+    say("ends"); sys.exit(CODE)
+pathlib.Path("{raw}/trace.txt").write_text("Lost LOST events\\n")
+signal.signal(signal.SIGINT, end)
+say("starts")
+print("ready", flush=True)
+time.sleep(60)
+"""
+    values = {"NAME": name, "LOST": 0, "CODE": 0, **changes}
+    for key, value in values.items():
+        code = code.replace(key, str(value))
+    return {**tracer(code), "name": name, "folder": f"parts/{name}/"}
+
+
+def test_several_tracers_start_in_order_and_stop_the_other_way_round(tmp_path: Path) -> None:
+    result = run(tmp_path, ["true"], tracers=[part("b"), part("a", LOST=3), part("c", LOST=4)])
+    assert result["outcome"] == "ok", result
+    order = (tmp_path / "out/order").read_text().splitlines()
+    assert order == ["b starts", "a starts", "c starts", "c ends", "a ends", "b ends"]
+    assert result["tracer"] == {
+        "ready": True,
+        "lost": 7,
+        "parts": {
+            "b": {"ready": True, "lost": 0, "exit_code": 0},
+            "a": {"ready": True, "lost": 3, "exit_code": 0},
+            "c": {"ready": True, "lost": 4, "exit_code": 0},
+        },
+    }
+    assert result["exit_codes"]["tracer"] == 0
+    labels = [mark["mark"] for mark in result["marks"]]
+    assert labels[1:] == [
+        *("tracer-start.b", "tracer-start.a", "tracer-start.c", "tracer-ready"),
+        *("work-start", "work-end", "tracer-end.c", "tracer-end.a", "tracer-end.b", "job-end"),
+    ]
+    assert set(result["cpus"]["affinity"]) == {"tracer.b", "tracer.a", "tracer.c", "workload"}
+    for name in "abc":
+        assert (tmp_path / f"out/parts/{name}/trace.txt").read_text().startswith("Lost ")
+        assert (tmp_path / f"out/parts/{name}/tracer.log").read_text() == "ready\n"
+
+
+def test_a_part_that_does_not_start_is_named_and_the_others_are_stopped(tmp_path: Path) -> None:
+    bad = {**tracer("exit(5)"), "name": "bad", "folder": "parts/bad/"}
+    result = run(tmp_path, ["true"], tracers=[part("a"), bad, part("never")])
+    assert result["outcome"] == "tracer_failed"
+    assert result["reason"].startswith(f"bad ({sys.executable}) ended with exit code 5 before")
+    assert result["log"] == "parts/bad/tracer.log"
+    assert result["exit_codes"] == {"workload": None, "scheduler": None, "tracer": 5}
+    assert result["tracer"]["parts"] == {
+        "a": {"ready": True, "lost": 0, "exit_code": 0},
+        "bad": {"ready": False, "lost": 0, "exit_code": 5},
+        "never": {"ready": False, "lost": None, "exit_code": None},
+    }
+    assert not result["tracer"]["ready"]
+    assert (tmp_path / "out/order").read_text() == "a starts\na ends\n"
+
+
+def test_every_part_that_fails_at_the_end_is_named(tmp_path: Path) -> None:
+    tracers = [part("a", CODE=3), part("b"), part("c", CODE=4)]
+    result = run(tmp_path, ["true"], tracers=tracers)
+    assert result["outcome"] == "tracer_failed"
+    python = sys.executable
+    assert result["reason"] == (
+        f"a ({python}) ended with exit code 3 after SIGINT; "
+        f"c ({python}) ended with exit code 4 after SIGINT"
+    )
+    assert result["log"] == "parts/a/tracer.log"
+    assert (tmp_path / "out/order").read_text().endswith("c ends\nb ends\na ends\n")
+
+
+def test_a_tracer_that_never_says_what_it_lost(tmp_path: Path) -> None:
+    code = GOOD_TRACER.replace("{raw}", str(tmp_path / "raw"))
+    result = run(tmp_path, ["true"], tracers=[{**tracer(code), "lost_pattern": ""}])
+    assert result["tracer"] == {"ready": True, "lost": None}
+
+
 def test_a_ready_file_that_cannot_be_read_is_not_ready(tmp_path: Path) -> None:
     spec = {**tracer("import time; time.sleep(60)"), "ready_file": "{raw}"}
-    result = run(tmp_path, ["true"], tracer=spec)
+    result = run(tmp_path, ["true"], tracers=[spec])
     assert result["outcome"] == "tracer_failed"
     assert "not ready after 4 s" in result["reason"]
 

@@ -26,7 +26,10 @@ def test_a_spec_comes_back_as_it_was_but_for_what_is_read_later(
     expected = dataclasses.replace(
         spec,
         workload=dataclasses.replace(spec.workload, result=None),
-        tracer=dataclasses.replace(spec.tracer, raw_mib=Tracer("", "", "").raw_mib),
+        scheduler=dataclasses.replace(spec.scheduler, stats=False),
+        tracers=tuple(
+            dataclasses.replace(t, raw_mib=Tracer("", "", "").raw_mib) for t in spec.tracers
+        ),
     )
     assert spec_from_json(text, spec.workload.file) == expected
 

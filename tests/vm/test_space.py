@@ -40,7 +40,8 @@ def test_a_sweep_needs_all_disk_and_its_largest_machines(fault_config: Config) -
 
 def test_an_estimate_decides_nothing_of_a_run(fault_config: Config) -> None:
     spec = spec_of(fault_config, tracer="bpftrace")
-    more = dataclasses.replace(spec, tracer=dataclasses.replace(spec.tracer, raw_mib=999))
+    (tracer,) = spec.tracers
+    more = dataclasses.replace(spec, tracers=(dataclasses.replace(tracer, raw_mib=999),))
     assert more.to_json() == spec.to_json()
 
 

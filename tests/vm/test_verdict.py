@@ -52,6 +52,20 @@ def test_judge(
     assert says in verdict.reason
 
 
+def test_of_several_tracers_the_ones_that_lost_too_much_are_named() -> None:
+    result = agent()
+    lost = {"bpftrace": 3, "perf-sched": 6, "scx-stats": None, "trace-cmd": 7}
+    result["tracer"] = {"lost": 16, "parts": {name: {"lost": n} for name, n in lost.items()}}
+    verdict = judge(DONE, result, "", [], lost_events_allowed=5, limits=(7, 60))
+    assert verdict.outcome is Outcome.TRACER_LOST_EVENTS
+    assert verdict.reason.startswith(
+        "tracer perf-sched lost 6 events, tracer trace-cmd lost 7 events (5 allowed); "
+    )
+    assert verdict.log == "parts/perf-sched/tracer.log"
+    # What is allowed is allowed to each.
+    assert judge(DONE, result, "", [], 7, (7, 60)).outcome is Outcome.OK
+
+
 KILLED_BY_KERNEL = (
     "[   21.4] Out of memory: Killed process 155 (tail) total-vm:385524kB, anon-rss:382592kB\n"
 )

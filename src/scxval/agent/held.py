@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+from scxval.agent import tracing  # noqa: F401 (loaded while nothing is measured)
 from scxval.agent.__main__ import main
 
 CONSOLE = Path("/dev/ttyS0")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One job, start to end: isolation, scheduler, tracer, workload, and back, every wait with a limit.
+"""One job, start to end: isolation, scheduler, tracers, workload, and back, every wait with a limit.
 
 Order matters: the scheduler is attached before any tracer, because a tracer's programs on sched_ext
 kfuncs can make struct_ops refuse to attach. A run whose scheduler was not the same enabled instance
@@ -9,9 +9,7 @@ before and after the workload never counts as that scheduler's.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import re
 import signal
 import subprocess
 import time
@@ -20,22 +18,11 @@ from typing import Any
 
 from scxval.agent import cpus
 from scxval.agent.clocks import Marks
-from scxval.agent.procs import POLL_S, Child, first_line, wait_until
+from scxval.agent.procs import Child, Stop, first_line, in_folders, start, wait_until
 from scxval.agent.scx import ScxState, read_events, read_state, read_text
 
-CANNOT_EXECUTE = (errno.ENOENT, errno.EACCES, errno.ENOEXEC)
 # A memory file system with less than this left has been written full.
 FULL_BYTES = 1 << 16
-
-
-class Stop(Exception):
-    """The job cannot go on: an outcome, a reason a person can act on, the log that shows it."""
-
-    def __init__(self, outcome: str, reason: str, log: str) -> None:
-        super().__init__(reason)
-        self.outcome = outcome
-        self.reason = reason
-        self.log = log
 
 
 class Job:
@@ -48,7 +35,8 @@ class Job:
         self.raw = raw
         self.marks = Marks(out / "agent.jsonl")
         self.scheduler: Child | None = None
-        self.tracer: Child | None = None
+        # scxval.agent.tracing.Tracing of each that was started, in that order.
+        self.tracers: list[Any] = []
         # One process, or one for each of its cgroups.
         self.workload: list[Child] = []
         self.enabled: ScxState | None = None
@@ -69,7 +57,7 @@ class Job:
             self.check_topology()
             self.isolate()
             self.start_scheduler()
-            self.start_tracer()
+            self.start_tracers()
             self.run_workload()
         except Stop as stop:
             self.fail(stop)
@@ -84,31 +72,9 @@ class Job:
         if self.result["outcome"] == "ok":
             self.result.update(outcome=stop.outcome, reason=stop.reason, log=stop.log)
 
-    def start(
-        self,
-        outcome: str,
-        argv: list[str],
-        log: str,
-        env: dict[str, str] | None = None,
-        cpus: list[int] | None = None,
-        cgroup: Path | None = None,
-    ) -> Child:
-        """Start a child; a command that cannot be executed stops the job with `outcome`."""
-        try:
-            return Child(argv, self.out / log, env, cpus, cgroup)
-        except OSError as error:
-            # Anything else (the log cannot be made) is a fault of the harness.
-            if error.errno not in CANNOT_EXECUTE:
-                raise
-            why = f"the machine cannot execute {argv[0]}: {error.strerror}"
-            raise Stop(outcome, why, "agent.log") from error
-
     def path(self, text: str) -> str:
         """Put the guest's folders into an argument."""
-        folders = {"{in}": self.inputs, "{out}": self.out, "{raw}": self.raw}
-        for name, folder in folders.items():
-            text = text.replace(name, str(folder))
-        return text
+        return in_folders(text, {"{in}": self.inputs, "{out}": self.out, "{raw}": self.raw})
 
     # -- the machine
 
@@ -165,10 +131,13 @@ class Job:
             return {"cpus": self.spec["isolation"][f"{who}_cpus"]}
         return {"cgroup": self.partition.folder} if who == "tracer" else {}
 
-    def check_place(self, who: str, child: Child) -> None:
-        """Record the CPUs that a child may really use; the partition must keep to its side of them."""
+    def check_place(self, who: str, child: Child, suffix: str = "") -> None:
+        """Record the CPUs that a child may really use; the partition must keep to its side of them.
+
+        `suffix` tells several of a kind apart in the record.
+        """
         allowed = child.allowed_cpus()
-        self.result["cpus"]["affinity"][who] = allowed
+        self.result["cpus"]["affinity"][f"{who}{suffix}"] = allowed
         if self.partition is None or allowed is None:
             return
         own = self.spec["isolation"]["tracer_cpus"]
@@ -190,7 +159,8 @@ class Job:
             return
         self.marks.take("scheduler-start")
         argv = [self.path(arg) for arg in spec["argv"]]
-        self.scheduler = child = self.start("scheduler_rejected", argv, "scheduler.log")
+        log = self.out / "scheduler.log"
+        self.scheduler = child = start("scheduler_rejected", argv, log)
         limit_s = self.spec["limits"]["attach_s"]
         wait_until(
             lambda: (
@@ -256,82 +226,50 @@ class Job:
             "scheduler.log",
         )
 
-    # -- tracer
+    # -- tracers
 
-    def start_tracer(self) -> None:
-        """Start the tracer and wait for its own sign that it is ready."""
-        spec = self.spec["tracer"]
-        if spec is None:
+    def start_tracers(self) -> None:
+        """Start each tracer and wait for its own sign that it is ready, one after the other."""
+        for spec in self.spec["tracers"]:
+            # Loaded only here: every import costs an emulated guest time.
+            from scxval.agent.tracing import Tracing
+
+            part = Tracing(spec, self.inputs, self.out, self.raw)
+            self.tracers.append(part)
+            self.marks.take(f"tracer-start{part.suffix}")
+            child = part.start(self.place("tracer"), self.spec["limits"]["ready_s"])
+            self.check_place("tracer", child, part.suffix)
+        if self.tracers:
+            self.marks.take("tracer-ready")
+
+    def stop_tracers(self) -> None:
+        """Stop all, the last one first, whatever becomes of one; then say which of them failed."""
+        if not self.tracers:
             return
-        self.marks.take("tracer-start")
-        argv = [self.path(arg) for arg in spec["argv"]]
-        self.tracer = child = self.start(
-            "tracer_failed", argv, "tracer.log", spec["env"], **self.place("tracer")
-        )
-        sign = Path(self.path(spec["ready_file"]))
-        pattern = re.compile(spec["ready_pattern"].encode(), re.MULTILINE)
-        limit_s = self.spec["limits"]["ready_s"]
+        from scxval.agent.tracing import record_of
 
-        def ready() -> bool:
-            try:
-                return pattern.search(read_growing(sign)[: 1 << 20]) is not None
-            except OSError:
-                return False
-
-        wait_until(lambda: ready() or child.exit_code is not None, limit_s)
-        if child.exit_code is not None:
-            raise Stop(
-                "tracer_failed",
-                f"{argv[0]} ended with exit code {child.exit_code} before it was ready",
-                "tracer.log",
-            )
-        if not ready():
-            raise Stop("tracer_failed", f"{argv[0]} was not ready after {limit_s} s", "tracer.log")
-        self.check_place("tracer", child)
-        self.result["tracer"]["ready"] = True
-        self.marks.take("tracer-ready")
-
-    def stop_tracer(self) -> None:
-        """One signal; the tracer must have been alive until then and must end cleanly."""
-        spec = self.spec["tracer"]
-        if self.tracer is None:
-            return
-        died = self.tracer.exit_code
-        code = self.tracer.stop(signal.Signals[spec["stop_signal"]], self.spec["limits"]["stop_s"])
-        self.marks.take("tracer-end")
-        self.result["tracer"]["lost"] = self.lost_events()
+        troubles: list[Stop] = []
+        for part in reversed(self.tracers):
+            trouble = part.stop(self.spec["limits"]["stop_s"])
+            self.marks.take(f"tracer-end{part.suffix}")
+            troubles += [trouble] if trouble else []
+        self.result["tracer"] = record_of(self.spec["tracers"], self.tracers)
         raw = os.statvfs(self.raw)
         if raw.f_bavail * raw.f_bsize < FULL_BYTES:
             raise Stop(
                 "tracer_failed",
                 f"the trace filled {self.raw}, half of the guest's memory: its machine needs more "
                 "memory_mib",
-                "tracer.log",
+                self.tracers[0].log,
             )
-        if died is not None:
-            raise Stop(
-                "tracer_failed",
-                f"{self.tracer.argv[0]} died with exit code {died} while the workload ran",
-                "tracer.log",
-            )
-        if code != 0:
-            raise Stop(
-                "tracer_failed",
-                f"{self.tracer.argv[0]} ended with exit code {code} after {spec['stop_signal']}",
-                "tracer.log",
-            )
+        if troubles:
+            reasons = "; ".join(trouble.reason for trouble in reversed(troubles))
+            raise Stop("tracer_failed", reasons, troubles[-1].log)
 
-    def lost_events(self) -> int:
-        """Sum of what the tracer itself says it lost, in its log and its outputs."""
-        spec = self.spec["tracer"]
-        pattern = re.compile(spec["lost_pattern"].encode(), re.MULTILINE)
-        log = read_growing(self.out / "tracer.log")
-        total = sum(int(match[1]) for match in pattern.finditer(log))
-        for file in (Path(self.path(name)) for name in spec["outputs"]):
-            if file.exists():
-                with file.open("rb") as lines:
-                    total += sum(int(m[1]) for line in lines for m in pattern.finditer(line))
-        return total
+    def tracer_exit_code(self) -> int | None:
+        """The first of the tracers' exit codes that is not 0, else 0; None when none was started."""
+        codes = [part.child.exit_code for part in self.tracers if part.child]
+        return next((code for code in codes if code != 0), 0) if codes else None
 
     # -- workload
 
@@ -346,7 +284,7 @@ class Job:
         end_s = time.monotonic() + limit_s
         for argv, cgroup in commands:
             place = self.place("workload") | ({"cgroup": cgroup} if cgroup else {})
-            child = self.start("workload_failed", argv, "workload.log", **place)
+            child = start("workload_failed", argv, self.out / "workload.log", **place)
             self.workload.append(child)
             self.check_place("workload", child)
         codes = [child.wait(max(0.0, end_s - time.monotonic())) for child in self.workload]
@@ -386,10 +324,10 @@ class Job:
     # -- the way back
 
     def wind_down(self) -> None:
-        """Stop tracer and scheduler, save what the kernel says, copy everything out."""
+        """Stop tracers and scheduler, save what the kernel says, copy everything out."""
         for child in self.workload:
             child.stop(signal.SIGKILL, self.spec["limits"]["stop_s"])
-        for step in (self.stop_tracer, self.check_scheduler_if_worked, self.end_isolation):
+        for step in (self.stop_tracers, self.check_scheduler_if_worked, self.end_isolation):
             try:
                 step()
             except Stop as stop:
@@ -409,7 +347,7 @@ class Job:
         self.result["exit_codes"] = {
             "workload": next((code for code in codes if code != 0), 0) if codes else None,
             "scheduler": self.scheduler.exit_code if self.scheduler else None,
-            "tracer": self.tracer.exit_code if self.tracer else None,
+            "tracer": self.tracer_exit_code(),
         }
         self.result["versions"] = {
             name: first_line([self.path(arg) for arg in argv])
@@ -454,21 +392,6 @@ def build_id(notes: bytes) -> str:
     """The kernel's GNU build id (an ELF note of type 3, 20 bytes) in hexadecimal, "" without one."""
     name = notes.find(b"GNU\0")
     return notes[name + 4 : name + 24].hex() if name >= 0 else ""
-
-
-def read_growing(path: Path) -> bytes:
-    """A file's contents; b"" when there is none yet. Raises OSError when it stays unreadable.
-
-    On 9p a read beside an append can fail with ENODATA (Linux 7.2): the next one sees it.
-    """
-    for _ in range(5):
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            return b""
-        except OSError:
-            time.sleep(POLL_S)
-    return path.read_bytes()
 
 
 def copy_tree(source: Path, target: Path) -> None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Child processes of the job, each with a log, an affinity and a limit on every wait."""
+"""Child processes of the job, each with a log, an affinity and a limit on every wait; and what ends a job."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -14,6 +15,17 @@ from pathlib import Path
 
 POLL_S = 0.05
 PR_SET_PDEATHSIG = 1
+CANNOT_EXECUTE = (errno.ENOENT, errno.EACCES, errno.ENOEXEC)
+
+
+class Stop(Exception):
+    """The job cannot go on: an outcome, a reason a person can act on, the log that shows it."""
+
+    def __init__(self, outcome: str, reason: str, log: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+        self.log = log
 
 
 class Child:
@@ -103,6 +115,47 @@ def _prepare(cpus: Sequence[int] | None, cgroup: Path | None) -> None:
         (cgroup / "cgroup.procs").write_text("0", encoding="ascii")
     if cpus:
         os.sched_setaffinity(0, cpus)
+
+
+def start(
+    outcome: str,
+    argv: list[str],
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    cpus: Sequence[int] | None = None,
+    cgroup: Path | None = None,
+) -> Child:
+    """Start a child; a command that cannot be executed stops the job with `outcome`."""
+    try:
+        return Child(argv, log, env, cpus, cgroup)
+    except OSError as error:
+        # Anything else (the log cannot be made) is a fault of the harness.
+        if error.errno not in CANNOT_EXECUTE:
+            raise
+        why = f"the machine cannot execute {argv[0]}: {error.strerror}"
+        raise Stop(outcome, why, "agent.log") from error
+
+
+def in_folders(text: str, folders: Mapping[str, Path]) -> str:
+    """An argument with folders put in for their names, such as {in}."""
+    for name, folder in folders.items():
+        text = text.replace(name, str(folder))
+    return text
+
+
+def read_growing(path: Path) -> bytes:
+    """A file's contents; b"" when there is none yet. Raises OSError when it stays unreadable.
+
+    On 9p a read beside an append can fail with ENODATA (Linux 7.2): the next one sees it.
+    """
+    for _ in range(5):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError:
+            time.sleep(POLL_S)
+    return path.read_bytes()
 
 
 def wait_until(condition: Callable[[], bool], limit_s: float) -> bool:

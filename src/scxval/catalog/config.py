@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scxval.catalog.combination import tracer_parts
 from scxval.catalog.load import Catalog, load_catalog
 from scxval.catalog.model import AXES
 from scxval.catalog.schema import check, load_schema, read_yaml, repository
@@ -99,7 +100,9 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
         if data[axis] == ["all"]:
             data[axis] = catalog.everything(axis)
         for value in data[axis]:
-            if value not in catalog.names(axis):
+            if axis == "tracer":
+                tracer_parts(value, catalog.tracers)
+            elif value not in catalog.names(axis):
                 raise unknown_name(axis, value, catalog.names(axis))
     for kernel in data["compatibility"]["kernels"]:
         if kernel not in catalog.kernels:

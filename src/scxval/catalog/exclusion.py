@@ -6,9 +6,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from scxval.catalog.combination import tracer_parts
 from scxval.catalog.compatibility import Compatibility
 from scxval.catalog.load import Catalog
-from scxval.catalog.model import Cell, Excluded, Isolation, Machine, Scheduler, Workload
+from scxval.catalog.model import (
+    Cell,
+    Excluded,
+    Isolation,
+    Machine,
+    Scheduler,
+    Tracer,
+    Workload,
+)
 from scxval.catalog.outcomes import Outcome
 
 # The kernel's own words (scx_enable, Linux 6.12 and later); dmesg of such an attempt shows them.
@@ -35,6 +44,7 @@ class Point:
 
     scheduler: Scheduler
     workload: Workload
+    tracers: tuple[Tracer, ...]
     isolation: Isolation
     machine: Machine
     host: Host
@@ -53,6 +63,7 @@ def why_not(cell: Cell, catalog: Catalog, host: Host) -> Excluded | None:
     point = Point(
         catalog.schedulers[cell.scheduler],
         catalog.workloads[cell.workload],
+        tracer_parts(cell.tracer, catalog.tracers),
         catalog.isolations[cell.isolation],
         catalog.machines[cell.machine],
         host,
@@ -138,6 +149,28 @@ def cgroups_on_the_host(point: Point) -> Why | None:
     )
 
 
+def tracers_exclude_each_other(point: Point) -> Why | None:
+    """wprof looks for the one BPF map of that name."""
+    modules = {tracer.module for tracer in point.tracers}
+    if not modules >= {"scxtop", "wprof"}:
+        return None
+    return (
+        Outcome.UNSUPPORTED,
+        "scxtop has a BPF map named task_ctxs, and wprof, which reads the scheduler's map of that name, "
+        "ends when there are two",
+    )
+
+
+def no_stats(point: Point) -> Why | None:
+    """scx_stats is a library that schedulers use, and not every one does."""
+    if point.scheduler.stats or not any(t.module == "scx_stats" for t in point.tracers):
+        return None
+    return (
+        Outcome.UNSUPPORTED,
+        f"{point.scheduler.name} has no scx_stats to sample (`stats` of its catalogue entry)",
+    )
+
+
 def too_little_memory(point: Point) -> Why | None:
     """The guest's memory is this host's."""
     machine, there = point.machine, point.host.memory_mib
@@ -180,6 +213,8 @@ RULES: tuple[Callable[[Point], Why | None], ...] = (
     wrong_cpu_count,
     isolcpus_refused,
     cgroups_on_the_host,
+    tracers_exclude_each_other,
+    no_stats,
     too_little_memory,
     accelerator_fails,
     does_not_attach,

@@ -17,7 +17,7 @@ class Scheduler:
     """A scheduler: the kernel's own (`kernel`), one of its tree's tools, or one from a crate.
 
     `ops` is a regular expression that the whole of /sys/kernel/sched_ext/root/ops must match. `files` lie
-    in the guest's {in} folder, where `args` may name them.
+    in the guest's {in} folder, where `args` may name them. `stats`: it answers on the scx_stats socket.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Scheduler:
     min_vcpus: int = 1
     even_vcpus: bool = False
     crate_version: str = ""
+    stats: bool = False
 
     @property
     def is_sched_ext(self) -> bool:

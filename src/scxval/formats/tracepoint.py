@@ -108,13 +108,45 @@ def integers(
 def texts(
     data: npt.NDArray[np.uint8], start: npt.NDArray[np.int64], field: Field
 ) -> npt.NDArray[np.uint8]:
-    """A field `char name[16]` of every record as an (n, 16) array, zero from its first zero byte on."""
-    if not field.array or field.size != 16 or field.dynamic:
+    """A task name of every record as an (n, 16) array, zero from its first zero byte on.
+
+    The field is `char name[16]`, or a string elsewhere (`dynamic`, see `places`), whose first 16
+    bytes are taken. Raises ScxvalError for any other field.
+    """
+    if field.size != 4 if field.dynamic else not field.array or field.size != 16:
         raise ScxvalError(f"field {field.name} of {field.size} bytes is no task name")
     if not start.size:
         return np.zeros((0, 16), dtype=np.uint8)
-    view = np.ndarray((data.size - 15, 16), np.uint8, buffer=data, strides=(1, 1))
-    found = view[start + field.offset]
+    if field.dynamic:
+        found = first_bytes(data, *places(data, start, field))
+    else:
+        view = np.ndarray((data.size - 15, 16), np.uint8, buffer=data, strides=(1, 1))
+        found = view[start + field.offset]
     # What follows the terminating zero is whatever the kernel's buffer held before.
     found[np.logical_or.accumulate(found == 0, axis=1)] = 0
+    return found
+
+
+def places(
+    data: npt.NDArray[np.uint8], start: npt.NDArray[np.int64], field: Field
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where a dynamic field of every record begins in `data`, and its bytes, as the record says.
+
+    Neither is checked here: a damaged record may point anywhere.
+    """
+    where = Field(field.name, field.offset, 4, False, False)
+    location = integers(data, start, where)
+    base = start + field.offset + 4 if field.dynamic == "rel_loc" else start
+    return base + (location & 0xFFFF), location >> 16
+
+
+def first_bytes(
+    data: npt.NDArray[np.uint8], begin: npt.NDArray[np.int64], size: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint8]:
+    """The first 16 bytes of each piece of `data` as (n, 16), zero where a piece or `data` ends."""
+    column = np.arange(16)
+    index = begin[:, None] + column
+    inside = (column < size[:, None]) & (index < data.size)
+    found = data[np.where(inside, index, 0)]
+    found[~inside] = 0
     return found

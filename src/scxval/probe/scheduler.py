@@ -47,7 +47,7 @@ def probe_spec(scheduler: dict[str, Any], machine: Machine, limits: Limits) -> C
         cell=Cell(entry.name, LOAD.name, "none", "none", machine.name, 0),
         scheduler=entry,
         workload=LOAD,
-        tracer=Tracer("none", "", ""),
+        tracers=(Tracer("none", "", ""),),
         isolation=Isolation("none", "none", ""),
         machine=machine,
         limits=limits,

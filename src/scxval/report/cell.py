@@ -113,8 +113,13 @@ class CellView:
 
     def _lost(self, status: dict[str, Any]) -> list[tuple[str, str]]:
         """What the tracer says it lost, and what the converter counted."""
-        by_tracer = _mapping(status.get("tracer")).get("lost")
-        shown = [("lost, by the tracer", "not recorded" if by_tracer is None else str(by_tracer))]
+        tracer = _mapping(status.get("tracer"))
+        parts = {f"tracer {name}": part for name, part in _mapping(tracer.get("parts")).items()}
+        shown = [
+            (f"lost, by {name}", "not recorded" if lost is None else str(lost))
+            for name, part in (parts or {"the tracer": tracer}).items()
+            for lost in [_mapping(part).get("lost")]
+        ]
         capability = self.run.capability
         if capability is not None:
             shown += [

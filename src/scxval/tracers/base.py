@@ -14,7 +14,9 @@ class TracerCommand:
     such as tracer.log are written) and {raw} (a memory file system, copied out at the end). The tracer
     is ready once `ready_pattern` (a regular expression) is found in `ready_file`; it is stopped by one
     `stop_signal`. `lost_pattern` has one group, a number of lost events, and is searched for in the
-    tracer's log and outputs.
+    tracer's log and outputs; "" for a tracer that does not say.
+
+    Where several tracers run side by side, each has folders of its own behind these names.
     """
 
     argv: list[str]

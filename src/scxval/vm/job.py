@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from scxval.catalog.combination import tracer_parts
 from scxval.catalog.config import Config, Limits
 from scxval.catalog.model import (
     Cell,
@@ -44,13 +45,14 @@ class JobFiles:
 class CellSpec:
     """A cell with the records its names stand for: all of the configuration that decides its run.
 
-    Snakemake holds it as one parameter, so that a cell is run again exactly when it changes.
+    Snakemake holds it as one parameter, so that a cell is run again exactly when it changes. `tracers` are
+    started in their order; without a tracer it is the one entry that has no module.
     """
 
     cell: Cell
     scheduler: Scheduler
     workload: Workload
-    tracer: Tracer
+    tracers: tuple[Tracer, ...]
     isolation: Isolation
     machine: Machine
     limits: Limits
@@ -63,7 +65,9 @@ class CellSpec:
         record["workload"]["file"] = file.name if file else None
         record["scheduler"] = scheduler_record(self.scheduler)
         # An estimate decides nothing of a run, nor does what is read from a log after it.
-        del record["tracer"]["raw_mib"], record["workload"]["result"]
+        del record["workload"]["result"]
+        for tracer in record["tracers"]:
+            del tracer["raw_mib"]
         return json.dumps(record, sort_keys=True)
 
 
@@ -74,7 +78,7 @@ def cell_spec(cell: Cell, config: Config) -> CellSpec:
         cell=cell,
         scheduler=catalog.schedulers[cell.scheduler],
         workload=catalog.workloads[cell.workload],
-        tracer=catalog.tracers[cell.tracer],
+        tracers=tracer_parts(cell.tracer, catalog.tracers),
         isolation=catalog.isolations[cell.isolation],
         machine=catalog.machines[cell.machine],
         limits=config.limits,
@@ -83,8 +87,11 @@ def cell_spec(cell: Cell, config: Config) -> CellSpec:
 
 
 def scheduler_record(scheduler: Scheduler) -> dict[str, Any]:
-    """A scheduler's entry for JSON; its files go by name."""
-    return {**asdict(scheduler), "files": [file.name for file in scheduler.files]}
+    """What of a scheduler's entry decides a run, for JSON; its files go by name."""
+    record = {**asdict(scheduler), "files": [file.name for file in scheduler.files]}
+    # Whether it has statistics decides which cells there are, not how one runs.
+    del record["stats"]
+    return record
 
 
 def scheduler_from(record: dict[str, Any]) -> Scheduler:
@@ -103,7 +110,7 @@ def spec_from_json(text: str, workload_file: Path | None) -> CellSpec:
         cell=Cell(**data["cell"]),
         scheduler=scheduler_from(data["scheduler"]),
         workload=_workload_from(data["workload"], workload_file),
-        tracer=Tracer(**data["tracer"]),
+        tracers=tuple(Tracer(**tracer) for tracer in data["tracers"]),
         isolation=Isolation(**data["isolation"]),
         machine=Machine(**data["machine"]),
         limits=Limits(**data["limits"]),
@@ -127,8 +134,10 @@ def build_job(
     `functions` are the guest kernel's function names, from its own BTF; a tracer picks its probes by
     them. `scheduler_binary` is None for the kernel's own scheduler; `scheduler_files` are what it reads.
     """
-    tracer = tracer_command(spec.tracer, functions)
-    texts: dict[str, str] = dict(tracer.files) if tracer else {}
+    parts = tracer_commands(spec.tracers, functions)
+    texts = {
+        f"{part.folder}{name}": text for part in parts for name, text in part.command.files.items()
+    }
     copies: dict[str, Path] = {}
     if scheduler_binary is not None:
         copies[spec.scheduler.binary] = scheduler_binary
@@ -142,20 +151,37 @@ def build_job(
         "isolation": cpu_split(spec.isolation, machine_cpus(spec.machine)),
         "topology": topology(spec.machine),
         "scheduler": scheduler_spec(spec.scheduler),
-        "tracer": tracer_spec(tracer),
+        "tracers": [tracer_spec(part) for part in parts],
         "workload": workload_spec(spec.workload),
-        "versions": version_commands(spec.scheduler, spec.workload, tracer),
+        "versions": version_commands(spec.scheduler, spec.workload, parts),
     }
     return JobFiles(job, texts, copies)
 
 
-def tracer_command(tracer: Tracer, functions: frozenset[str]) -> TracerCommand | None:
-    """Ask the tracer's own module how it is run; None for no tracer."""
-    if not tracer.module:
-        return None
-    module = import_module(f"scxval.tracers.{tracer.module}")
-    command: TracerCommand = module.command(tracer.options, functions)
-    return command
+@dataclass(frozen=True)
+class TracerPart:
+    """A tracer of the job by its catalogue name; `folder` is put before its files' names.
+
+    It is "" for a tracer alone. Each of several has folders of its own below {in}, {out} and {raw}, so
+    that it finds and leaves the same files as alone.
+    """
+
+    name: str
+    folder: str
+    command: TracerCommand
+
+
+def tracer_commands(tracers: Sequence[Tracer], functions: frozenset[str]) -> list[TracerPart]:
+    """Ask the tracers' own modules how they are run, in the order of start; [] for no tracer."""
+    return [
+        TracerPart(
+            tracer.name,
+            f"parts/{tracer.name}/" if len(tracers) > 1 else "",
+            import_module(f"scxval.tracers.{tracer.module}").command(tracer.options, functions),
+        )
+        for tracer in tracers
+        if tracer.module
+    ]
 
 
 def machine_cpus(machine: Machine) -> list[int]:
@@ -205,13 +231,11 @@ def scheduler_spec(scheduler: Scheduler) -> dict[str, Any] | None:
     return {"argv": [f"{{in}}/{scheduler.binary}", *scheduler.args], "ops": scheduler.ops}
 
 
-def tracer_spec(command: TracerCommand | None) -> dict[str, Any] | None:
-    """The tracer's part of the job: everything but the files, which are written beside it."""
-    if command is None:
-        return None
-    spec = asdict(command)
+def tracer_spec(part: TracerPart) -> dict[str, Any]:
+    """A tracer's part of the job: everything but the files, which are written beside it."""
+    spec = asdict(part.command)
     del spec["files"], spec["version_argv"]
-    return spec
+    return {"name": part.name, "folder": part.folder, **spec}
 
 
 def workload_spec(workload: Workload) -> dict[str, Any]:
@@ -254,7 +278,7 @@ def workload_argv(workload: Workload) -> list[str]:
 
 
 def version_commands(
-    scheduler: Scheduler, workload: Workload, tracer: TracerCommand | None
+    scheduler: Scheduler, workload: Workload, tracers: Sequence[TracerPart]
 ) -> dict[str, list[str]]:
     """Commands whose first line of output is a version worth recording.
 
@@ -265,8 +289,11 @@ def version_commands(
         commands["rt-app"] = ["dpkg-query", "-W", "-f", "${Version}", "rt-app"]
     if scheduler.source == "crate":
         commands["scheduler"] = [f"{{in}}/{scheduler.binary}", "--version"]
-    if tracer is not None:
-        commands["tracer"] = tracer.version_argv
+    for part in tracers:
+        name = f"tracer.{part.name}" if part.folder else "tracer"
+        commands[name] = [
+            arg.replace("{in}/", f"{{in}}/{part.folder}") for arg in part.command.version_argv
+        ]
     return commands
 
 
@@ -278,7 +305,7 @@ def idle_job() -> JobFiles:
         "limits": asdict(limits),
         "isolation": {"tracer_cpus": None, "workload_cpus": None},
         "scheduler": None,
-        "tracer": None,
+        "tracers": [],
         "workload": {"argv": ["true"]},
         "versions": {},
     }
@@ -290,6 +317,7 @@ def write_job(job: JobFiles, folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "job.json").write_text(json.dumps(job.spec, indent=1) + "\n", encoding="utf-8")
     for name, text in job.texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     for name, source in job.copies.items():
         target = folder / name

@@ -32,7 +32,7 @@ from scxval.vm.launch import Guest, guest_arguments, guest_from
 from scxval.vm.launchers import LAUNCHERS
 from scxval.vm.provenance import git_state, host_facts
 from scxval.vm.run_job import Run, judge_run, run_job
-from scxval.vm.space import FLOOR_MIB, Space, memory_of, require
+from scxval.vm.space import FLOOR_MIB, Space, memory_of, raw_mib, require
 from scxval.vm.verdict import Verdict, tail
 
 
@@ -52,7 +52,7 @@ def run_cell(
     """
     # A record of an earlier run must not pass for this one's.
     (out / "status.json").unlink(missing_ok=True)
-    require(Space(spec.tracer.raw_mib + FLOOR_MIB, memory_of(spec.machine)), out)
+    require(Space(raw_mib(spec.tracers) + FLOOR_MIB, memory_of(spec.machine)), out)
     if spec.machine.launcher == "host":
         spec = replace(spec, machine=this_machine.here(spec.machine))
         names = this_machine.functions()

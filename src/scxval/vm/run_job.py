@@ -70,6 +70,7 @@ def run_job(
         finally:
             launcher.clean_up(spec)
         for name in ("job.json", *job.texts):
+            (raw / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(inputs / name, raw / name)
     return Run(vm, boots, argv, _read_agent(raw), _read_marks(raw))
 

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from scxval.catalog.combination import tracer_parts
 from scxval.catalog.load import Catalog
-from scxval.catalog.model import Cell, Machine
+from scxval.catalog.model import Cell, Machine, Tracer
 from scxval.errors import HarnessError
 
 # Kept free while a machine runs: enough for the records of how it ended.
@@ -36,15 +37,21 @@ class Space:
 def needed(cells: Iterable[Cell], catalog: Catalog, machines_at_once: int) -> Space:
     """What these cells need: all of their files, and the memory of the largest machines at once.
 
-    A cell's raw files are estimated by its tracer's `raw_mib` (config/catalog/tracers.yaml says from
+    A cell's raw files are estimated by its tracers' `raw_mib` (config/catalog/tracers.yaml says from
     what they were measured).
     """
     cells = list(cells)
     if not cells:
         return Space(0, 0)
-    disk = sum(catalog.tracers[cell.tracer].raw_mib + BESIDES_MIB for cell in cells)
+    parts = (tracer_parts(cell.tracer, catalog.tracers) for cell in cells)
+    disk = sum(raw_mib(tracers) + BESIDES_MIB for tracers in parts)
     memory = sorted((memory_of(catalog.machines[c.machine]) for c in cells), reverse=True)
     return Space(disk + FLOOR_MIB, sum(memory[: max(1, machines_at_once)]))
+
+
+def raw_mib(tracers: Iterable[Tracer]) -> int:
+    """Disk in MiB that the raw files of a cell with these tracers take at most."""
+    return sum(tracer.raw_mib for tracer in tracers)
 
 
 def memory_of(machine: Machine) -> int:

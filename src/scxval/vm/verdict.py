@@ -58,14 +58,23 @@ def judge(
         reason = f"the guest ended {where} without a result (QEMU ended with {vm.exit_code})"
         return Verdict(Outcome.PANIC, reason, "console.log")
     outcome = Outcome(agent["outcome"])
-    lost = agent["tracer"]["lost"]
-    if outcome is Outcome.OK and lost is not None and lost > lost_events_allowed:
-        reason = (
-            f"the tracer lost {lost} events ({lost_events_allowed} allowed); "
-            "give it a larger buffer or a shorter workload"
-        )
-        return Verdict(Outcome.TRACER_LOST_EVENTS, reason, "tracer.log")
-    return Verdict(outcome, agent["reason"], agent["log"])
+    lossy = _lossy(agent["tracer"], lost_events_allowed) if outcome is Outcome.OK else None
+    return lossy or Verdict(outcome, agent["reason"], agent["log"])
+
+
+def _lossy(tracer: dict[str, Any], allowed: int) -> Verdict | None:
+    """The verdict on a run whose tracer, or one of its tracers, lost more events than allowed."""
+    alone = {"the tracer": ("tracer.log", tracer["lost"])}
+    each = {
+        f"tracer {name}": (f"parts/{name}/tracer.log", part["lost"])
+        for name, part in tracer.get("parts", {}).items()
+    }
+    lossy = {name: (log, n) for name, (log, n) in (each or alone).items() if n and n > allowed}
+    if not lossy:
+        return None
+    told = ", ".join(f"{name} lost {n} events" for name, (_, n) in lossy.items())
+    reason = f"{told} ({allowed} allowed); give it a larger buffer or a shorter workload"
+    return Verdict(Outcome.TRACER_LOST_EVENTS, reason, next(iter(lossy.values()))[0])
 
 
 def _why_no_boot(vm: VmExit, console: str, boot_s: int) -> str:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scxval.errors import ScxvalError
 from scxval.events.schema import EVENT_SCHEMA
 from scxval.events.table import write_events
+from scxval.formats.source import CUT_NOTE
 from scxval.tracers.bpftrace import command
 from scxval.tracers.bpftrace.convert import convert, convert_text, recognises
 from scxval.tracers.bpftrace.probes import HEADER
@@ -497,11 +498,17 @@ def test_any_cut_is_read_up_to_its_last_whole_line(size):
     assert result.capability.unparsed == cut
 
 
-def test_truncated_gz_is_an_error(tmp_path):
+def test_truncated_gz_keeps_what_came_before(tmp_path):
     path = tmp_path / "bpftrace.txt.gz"
-    path.write_bytes(TRACE.read_bytes()[:1000])
-    with pytest.raises(ScxvalError, match="cannot read trace"):
-        convert(path)
+    path.write_bytes(TRACE.read_bytes()[:100_000])
+    cut = convert(path)
+    assert cut.capability.notes[0] == CUT_NOTE
+    assert cut.capability.events > 1000
+    whole = convert(TRACE).table["time_ns"][: cut.capability.events]
+    assert cut.table["time_ns"].equals(whole)
+
+
+def test_missing_file_is_an_error(tmp_path):
     with pytest.raises(ScxvalError, match="cannot read trace"):
         convert(tmp_path / "missing.txt")
 

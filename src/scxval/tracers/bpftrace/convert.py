@@ -32,11 +32,9 @@ it.
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +42,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scxval.errors import ScxvalError
 from scxval.events.capability import Capability
 from scxval.events.schema import EVENT_SCHEMA, Reason, TraceKind
+from scxval.formats.source import read_source
 from scxval.tracers.bpftrace import LOST_PATTERN, SCRIPT_FILE
 from scxval.tracers.bpftrace.probes import (
     EXIT,
@@ -109,19 +107,16 @@ def convert(path: Path) -> Conversion:
     """
     script = path.with_name(SCRIPT_FILE)
     log = path.with_name("tracer.log")
-    return convert_text(
-        _read(path),
+    source = read_source(path)
+    result = convert_text(
+        source.data,
         script.read_text(encoding="utf-8", errors="replace") if script.is_file() else "",
         log.read_text(encoding="utf-8", errors="replace") if log.is_file() else "",
     )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if path.suffix == ".gz" else data
-    except (OSError, EOFError, zlib.error) as error:
-        raise ScxvalError(f"cannot read trace {path}: {error}") from error
+    if not source.note:
+        return result
+    notes = [source.note, *result.capability.notes]
+    return replace(result, capability=replace(result.capability, notes=notes))
 
 
 def convert_text(text: bytes, script: str = "", log: str = "") -> Conversion:
