@@ -8,7 +8,7 @@ columns, so that ten million rows stay within a gigabyte.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -92,7 +92,7 @@ def rows(
     kind: TraceKind | int | Ints,
     probe: int,
     *,
-    wide: dict[str, npt.NDArray[np.integer] | Wide] | None = None,
+    wide: Mapping[str, npt.NDArray[np.integer] | Wide] | None = None,
     **given: Ints | int | Reason,
 ) -> Columns:
     """Rows from arrays of one length; what is not given is null. A single value goes for all rows.
@@ -131,6 +131,8 @@ def _wide(value: npt.NDArray[np.integer] | Wide) -> Wide:
 
 def join(parts: Sequence[Columns]) -> Columns:
     """All rows, piece after piece."""
+    if len(parts) == 1:
+        return parts[0]
     narrow = {
         name: np.concatenate(
             [getattr(part, name) for part in parts] or [np.zeros(0, dtype=_dtype(name))]
@@ -335,29 +337,31 @@ def _carried(values: Ints, life: Bools) -> Ints:
 
 def to_table(columns: Columns, comms: Iterable[str], probes: Iterable[str]) -> pa.Table:
     """The event table of rows in order; evidence is dropped."""
-    if (columns.kind < 0).any():
-        columns = columns.take(columns.kind >= 0)
+    # Column by column: all of them twice would be the most that a conversion ever holds.
+    real = columns.kind >= 0
+    keep: Bools | slice = slice(None) if real.all() else real
     made = {
-        "time_ns": pa.array(columns.time_ns),
-        "cpu": pa.array(columns.cpu),
-        "kind": _text(columns.kind, [str(kind) for kind in KINDS]),
-        "comm": _text(columns.comm, list(comms)),
-        "reason": _text(columns.reason, [str(reason) for reason in REASONS]),
-        "probe": _text(columns.probe, list(probes)),
-        "seq": pa.array(columns.seq),
+        "time_ns": pa.array(columns.time_ns[keep]),
+        "cpu": pa.array(columns.cpu[keep]),
+        "kind": _text(columns.kind[keep], [str(kind) for kind in KINDS]),
+        "comm": _text(columns.comm[keep], list(comms)),
+        "reason": _text(columns.reason[keep], [str(reason) for reason in REASONS]),
+        "probe": _text(columns.probe[keep], list(probes)),
+        "seq": pa.array(columns.seq[keep]),
     }
     for name in _NULLABLE:
-        values = getattr(columns, name)
+        values = getattr(columns, name)[keep]
         typed = values.astype(np.bool_) if name == "success" else values
         made[name] = pa.array(typed, mask=values < 0)
     for name in WIDE:
         wide = columns.wide.get(name)
         kind = EVENT_SCHEMA.field(name).type
         if wide is None:
-            made[name] = pa.nulls(len(columns), kind)
+            made[name] = pa.nulls(len(made["seq"]), kind)
         else:
-            values = wide.values.view(np.int64) if kind == pa.int64() else wide.values
-            made[name] = pa.array(values, mask=~wide.known)
+            values = wide.values[keep]
+            typed = values.view(np.int64) if kind == pa.int64() else values
+            made[name] = pa.array(typed, mask=~wide.known[keep])
     return pa.table([made[name] for name in EVENT_SCHEMA.names], schema=EVENT_SCHEMA)
 
 
