@@ -63,6 +63,6 @@ def clock(time_ns: I64, residual_ns: I64) -> Clock | None:
     apart = np.array([np.median(residual_ns[part]) for part in parts])
     if len(parts) < FEWEST or when[0] == when[-1]:
         return Clock(float(np.median(residual_ns)), None, None, None, len(parts))
-    slope, _, low, high = theilslopes(apart, when)
+    slope, _, low, high = map(float, theilslopes(apart, when))
     offset = float(np.median(apart - slope * when))
     return Clock(offset, slope * 1e6, low * 1e6, high * 1e6, len(parts))
