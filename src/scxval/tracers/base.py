@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib import import_module
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,8 @@ class TracerCommand:
     files: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
     stop_signal: str = "SIGINT"
+
+
+def makes_events(module: str) -> bool:
+    """Whether a tracer module's traces hold events: all do that do not say MAKES_EVENTS = False."""
+    return bool(module) and getattr(import_module(f"scxval.tracers.{module}"), "MAKES_EVENTS", True)

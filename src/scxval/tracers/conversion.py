@@ -30,6 +30,13 @@ class Conversion:
 
 
 @dataclass(frozen=True)
+class StatsConversion(Conversion):
+    """What a source of statistics (scxval.events.stats) gives: an event table without rows, and them."""
+
+    stats: pa.Table
+
+
+@dataclass(frozen=True)
 class Losses:
     """What is not in the table: events that the tracer dropped, records that could not be read."""
 
