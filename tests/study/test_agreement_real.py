@@ -174,6 +174,24 @@ def test_one_swapped_task_is_the_first_disagreement(first: Source, limits: Agree
     assert unpaired + record["out_of_order"] > 0
 
 
+def test_what_became_of_unpaired_rows_is_said(first: Source, limits: Agreement) -> None:
+    moves = places_of(first, "TaskMigrated")
+    cpu, tid = first.table["cpu"].to_pylist(), first.table["tid"].to_pylist()
+    for place in moves[100:110]:
+        cpu[place] = 7
+    for place in moves[200:205]:
+        tid[place] = 77_777
+    table = with_column(first.table, "cpu", pa.array(cpu))
+    table = with_column(table, "tid", pa.array(tid))
+    time = table["time_ns"].to_numpy().copy()
+    late = places_of(first, "TaskWoke", "wakeup_new")[5]
+    time[late] += 40_000_000
+    table = sorted_table(with_column(table, "time_ns", pa.array(time)))
+    record, _ = compare(first, copy(first, table), limits)
+    assert record["near_misses"] == {"late": 1, "other_cpu": 10, "other_task": 5}
+    assert "10 pairs would be the same but for the CPU" in record["parts"]["pairs"]["reason"]
+
+
 def test_swapped_tasks_disagree(first: Source, limits: Agreement) -> None:
     record, _ = compare(first, swapped(first, neighbours(first, 30)), limits)
     assert record["verdict"] == "disagree"

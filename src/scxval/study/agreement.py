@@ -25,6 +25,7 @@ from scxval.files import write_json
 from scxval.study.agreement_clock import clock, residuals
 from scxval.study.agreement_counts import counts_by_cpu, counts_by_task
 from scxval.study.agreement_fields import EXAMPLES, Field, differing_fields, out_of_order, row_of
+from scxval.study.agreement_misses import Misses, near_misses
 from scxval.study.agreement_pairs import I64, pair
 from scxval.study.agreement_rows import (
     Bools,
@@ -46,6 +47,7 @@ from scxval.study.agreement_verdict import (
     judge_presence,
     judge_times,
     overall,
+    with_words,
 )
 
 PAIR_SCHEMA = pa.schema(
@@ -83,6 +85,7 @@ class Paired:
     edge_a: Bools
     edge_b: Bools
     dense: int
+    misses: Misses
 
 
 def pair_sources(a: Source, b: Source, window_ns: Window, tolerance_ns: int) -> Paired:
@@ -107,6 +110,7 @@ def pair_sources(a: Source, b: Source, window_ns: Window, tolerance_ns: int) -> 
         edges[0],
         edges[1],
         found.dense,
+        near_misses(rows, found, tolerance_ns),
     )
 
 
@@ -142,6 +146,7 @@ def compare(
         "outside": {"a": paired.rows.outside[0], "b": paired.rows.outside[1]},
         "not_compared": [asdict(some) for some in paired.rows.left],
         "dense_rows": paired.dense,
+        "near_misses": asdict(paired.misses),
         "classes": by_class,
         "residual_ns": _optional(residuals(paired.residual_ns)),
         "clock": _optional(line),
@@ -237,7 +242,7 @@ def _judge(
     counts = [(some["what"], some["rows_a"], some["rows_b"]) for some in by_class]
     return {
         "counts": judge_counts(counts, lost, names, limits),
-        "pairs": judge_presence(missing, lost, names, limits),
+        "pairs": with_words(judge_presence(missing, lost, names, limits), paired.misses.words),
         "fields": judge_fields(
             [(f"{f.what} {f.name}", f.compared, len(f.differing)) for f in fields], limits
         ),

@@ -111,19 +111,25 @@ class Rows:
 
 @dataclass(frozen=True)
 class Comparable:
-    """Both sources' comparable rows; `classes` names the classes, `family` has that of each group.
+    """Both sources' comparable rows; `classes` names the classes, `key_of` has class, CPU and task of
+    each group as one number.
 
     `outside` counts rows of either source outside the window.
     """
 
     window_ns: Window
     classes: list[str]
-    family: I64
+    key_of: I64
     a: Rows
     b: Rows
     outside: tuple[int, int]
     left: list[Left]
     tells_yields: bool
+
+    @property
+    def family(self) -> I64:
+        """The class of each group."""
+        return self.key_of >> 48
 
 
 def common_window(a: Source, b: Source, window_ns: Window | None = None) -> Window | None:
@@ -160,7 +166,7 @@ def comparable(a: Source, b: Source, window_ns: Window) -> Comparable:
     return Comparable(
         window_ns,
         classes,
-        key_of >> 48,
+        key_of,
         rows[0],
         rows[1],
         (sides[0][2], sides[1][2]),

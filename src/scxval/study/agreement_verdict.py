@@ -9,7 +9,7 @@ is inconclusive; only what is beyond it is a disagreement.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from scxval.catalog.config import Agreement
@@ -43,6 +43,11 @@ class Missing:
     rows: int
     only_a: int
     only_b: int
+
+
+def with_words(judgement: Judgement, words: str) -> Judgement:
+    """The same verdict with more said of it, if there is more."""
+    return replace(judgement, reason=f"{judgement.reason}; {words}") if words else judgement
 
 
 def judge_presence(
