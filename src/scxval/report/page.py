@@ -18,24 +18,28 @@ from markupsafe import Markup
 
 from scxval.errors import ScxvalError
 from scxval.events.metrics import METRICS
-from scxval.report import facts, figures, sections, text
+from scxval.report import agreement, facts, figures, sections, text
 from scxval.report.cell import CellView, anchor
 from scxval.report.load import NOT_RUN, Inputs, load
 
 TEMPLATES = Path(__file__).parent
 
 
-def build_report(plan: Path, runs: Path, output: Path, window_ms: int) -> None:
+def build_report(
+    plan: Path, runs: Path, output: Path, window_ms: int, agreement_root: Path | None = None
+) -> None:
     """Read the inputs, render, write; the same as scxval.report.build_report."""
     if window_ms <= 0:
         raise ScxvalError(f"the timeline window must be longer than 0 ms, not {window_ms}")
     inputs = load(plan, runs)
-    page = render(inputs, output.parent, window_ms)
+    page = render(inputs, output.parent, window_ms, agreement_root)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_bytes(page.encode("utf-8"))
 
 
-def render(inputs: Inputs, page_folder: Path, window_ms: int) -> str:
+def render(
+    inputs: Inputs, page_folder: Path, window_ms: int, agreement_root: Path | None = None
+) -> str:
     """The whole page as text; links to files are relative to `page_folder`."""
     ids = sections.PlotIds()
     plotlyjs, script = _plotlyjs(), _own_script()
@@ -72,6 +76,7 @@ def render(inputs: Inputs, page_folder: Path, window_ms: int) -> str:
         "timelines": [
             sections.workload_timelines(inputs, name, window_ms * 1_000_000, ids) for name in names
         ],
+        "agreement": agreement.section(agreement_root, inputs, ids),
         "window_ms": window_ms,
         "other_colour": figures.OTHER,
         "definitions": definitions(),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -63,6 +64,9 @@ def clock(time_ns: I64, residual_ns: I64) -> Clock | None:
     apart = np.array([np.median(residual_ns[part]) for part in parts])
     if len(parts) < FEWEST or when[0] == when[-1]:
         return Clock(float(np.median(residual_ns)), None, None, None, len(parts))
-    slope, _, low, high = map(float, theilslopes(apart, when))
+    # Without limits (nan) where nearly all medians are tied.
+    with np.errstate(invalid="ignore"):
+        slope, _, low, high = map(float, theilslopes(apart, when))
     offset = float(np.median(apart - slope * when))
-    return Clock(offset, slope * 1e6, low * 1e6, high * 1e6, len(parts))
+    ends = [None if math.isnan(end) else end * 1e6 for end in (low, high)]
+    return Clock(offset, slope * 1e6, ends[0], ends[1], len(parts))
