@@ -209,7 +209,7 @@ def _common_reasons(a: Source, b: Source, kinds: list[str]) -> tuple[list[str] |
             for reason, rows in own.items()
             if reason not in others
         ]
-    return [reason for reason in counts[0] if reason in counts[1]], left
+    return sorted(reason for reason in counts[0] if reason in counts[1]), left
 
 
 def _wakeups(source: Source) -> dict[str, int]:
