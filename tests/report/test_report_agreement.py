@@ -15,7 +15,8 @@ from report_tree import IMG, KINDS, Page, Tree, two_cpus
 from scxval.catalog.config import agreement_limits
 from scxval.catalog.model import cell_from_path
 from scxval.events.capability import Capability
-from scxval.report import figures
+from scxval.report.figures import to_json
+from scxval.report.residuals import residual_histogram
 from scxval.study.agreement import compare
 from scxval.study.agreement_plan import same_run_folder
 from scxval.study.agreement_rows import Source
@@ -140,7 +141,7 @@ def test_what_cannot_be_read_or_is_not_planned_is_no_comparison(tree: Tree) -> N
 def test_histogram_counts_every_pair_once_and_is_valid() -> None:
     random = np.random.default_rng(1)
     runs = {IMG: random.integers(-40_000, -1_000, 5_000), "two": random.integers(0, 9, 300)}
-    figure, beyond = figures.residual_histogram(runs)
+    figure, beyond = residual_histogram(runs)
     pytest.importorskip("plotly.graph_objects").Figure(figure)
     for line, values in zip(figure["data"], runs.values(), strict=True):
         inside = (values >= np.percentile(runs[IMG], 1)) & (
@@ -148,7 +149,7 @@ def test_histogram_counts_every_pair_once_and_is_valid() -> None:
         )
         assert sum(line["y"]) == pytest.approx(100 * inside.mean(), abs=0.1)
     assert 0 < beyond < 0.02
-    assert IMG not in figures.to_json(figure)
-    same, none_beyond = figures.residual_histogram({"all at zero": np.zeros(5, dtype=np.int64)})
+    assert IMG not in to_json(figure)
+    same, none_beyond = residual_histogram({"all at zero": np.zeros(5, dtype=np.int64)})
     assert none_beyond == 0
     assert max(same["data"][0]["y"]) == 100

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scxval.catalog.model import Cell, cell_from_path
-from scxval.report import figures
 from scxval.report.load import Inputs
+from scxval.report.residuals import residual_histogram
 from scxval.report.sections import Plot, PlotIds
 from scxval.report.text import plural, scale_for, visible
 
@@ -212,7 +212,7 @@ def _plots(compared: Sequence[Compared], ids: PlotIds) -> list[tuple[str, Plot]]
             for some in compared
             if (some.first, some.second) == (first, second) and len(some.residual_ns)
         }
-        figure, beyond = figures.residual_histogram(runs)
+        figure, beyond = residual_histogram(runs)
         said = f"{second} minus {first}"
         label = (
             f"Histogram of the time differences {said}, {plural(len(runs), 'run')}; "

@@ -76,10 +76,10 @@ def render(
         "timelines": [
             sections.workload_timelines(inputs, name, window_ms * 1_000_000, ids) for name in names
         ],
-        "agreement": agreement.section(agreement_root, inputs, ids),
         "window_ms": window_ms,
         "other_colour": figures.OTHER,
         "definitions": definitions(),
+        "agreement": agreement.section(agreement_root, inputs, ids),
         "facts": all_facts,
         "config": _config_lines(inputs.config),
         "cells": cells,
