@@ -38,7 +38,10 @@ def raw(raw_config: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("bpftrace+bpftrac", "unknown part of tracer 'bpftrace+bpftrac': 'bpftrac'; did you mean 'bpftrace'?"),
+        (
+            "bpftrace+bpftrac",
+            "unknown part of tracer 'bpftrace+bpftrac': 'bpftrac'; did you mean 'bpftrace'?",
+        ),
         ("bpftrace+none", "tracer 'bpftrace+none': none is no tracer, so it runs beside no other"),
         ("none+bpftrace", "tracer 'none+bpftrace': none is no tracer"),
         ("bpftrace+bpftrace", "bpftrace would run twice"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -113,11 +114,9 @@ def test_a_scheduler_without_statistics_is_not_waited_for_for_ever(
     fault_config: Config, guest: Guest, tmp_path: Path
 ) -> None:
     """As where the catalogue is wrong about a scheduler."""
-    import dataclasses
-
     spec = spec_of(fault_config, scheduler="scx_simple", tracer="scx-stats")
-    spec = dataclasses.replace(spec, limits=dataclasses.replace(spec.limits, ready_s=5))
+    spec = dataclasses.replace(spec, limits=dataclasses.replace(spec.limits, ready_s=25))
     status = run(spec, guest, tmp_path / "cell")
     assert status["outcome"] == "tracer_failed"
-    assert status["reason"] == "scx-stats (python3) was not ready after 5 s"
+    assert status["reason"] == "scx-stats (python3) was not ready after 25 s"
     assert "nothing answered on /var/run/scx/root/stats" in status["log_tail"]

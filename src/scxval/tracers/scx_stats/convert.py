@@ -30,6 +30,7 @@ DEPTH = 16
 # A double holds every integer up to here.
 EXACT = 1 << 53
 LAST_NS = (1 << 63) - 1
+NOT_JSON = "not JSON"
 
 Keys = tuple[str, ...]
 
@@ -100,16 +101,13 @@ def convert_text(data: bytes, name: str = "statistics", note: str = "") -> Stats
         if line.strip():
             _take(read, seq, line)
     notes = [note] if note else []
-    unparsed = read.unparsed
-    if rest.strip():
-        _take(read, len(lines), rest)
-    if read.unparsed > unparsed:
+    if rest.strip() and _take(read, len(lines), rest) == NOT_JSON:
         notes.append("the file ends in the middle of a record")
     return _conclude(read, notes)
 
 
-def _take(read: Reading, seq: int, line: bytes) -> None:
-    """Add one record's values, or count it."""
+def _take(read: Reading, seq: int, line: bytes) -> str:
+    """Add one record's values, or count it; why it was not read, "" when it was."""
     try:
         answer = _answer(line)
         asked_ns = answer.time_ns if answer.sent_ns is None else answer.sent_ns
@@ -119,10 +117,10 @@ def _take(read: Reading, seq: int, line: bytes) -> None:
         values = list(_values(body, ())) if not is_meta(body) else []
     except Unreadable as error:
         read.refuse(str(error), line)
-        return
+        return str(error)
     except (ValueError, RecursionError):
-        read.refuse("not JSON", line)
-        return
+        read.refuse(NOT_JSON, line)
+        return NOT_JSON
     read.last_ns = answer.time_ns
     if is_meta(body):
         read.meta = body
@@ -130,6 +128,7 @@ def _take(read: Reading, seq: int, line: bytes) -> None:
         read.other_targets += 1
     else:
         _add(read, seq, answer, values)
+    return ""
 
 
 def _add(read: Reading, seq: int, answer: Answer, values: list[tuple[Keys, Any]]) -> None:

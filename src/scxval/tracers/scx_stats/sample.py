@@ -65,12 +65,20 @@ def ask(stream: socket.socket, request: bytes, out: TextIO) -> str:
     return text
 
 
+def is_good(answer: str) -> bool:
+    """Whether an answer holds statistics and no error."""
+    try:
+        told = json.loads(answer)
+    except ValueError:
+        return False
+    return isinstance(told, dict) and told.get("errno") == 0
+
+
 def sample(stream: socket.socket, out: TextIO, interval_s: float) -> int:
     """Ask until SIGINT, once more then; the exit code."""
     ask(stream, META, out)
     first = ask(stream, STATS, out)
-    # The first bytes are enough: {"errno":0, ...
-    if not first.startswith('{"errno":0,'):
+    if not is_good(first):
         print(f"no statistics: {first.strip()[:200]}", flush=True)
         return 1
     print("first answer", flush=True)
