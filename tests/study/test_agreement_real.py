@@ -402,6 +402,17 @@ def test_bad_files_are_one_line(
         said = capsys.readouterr().err
         assert word in said and said.count("\n") == 1
     assert run_main(good, good, tmp_path / "out", "--status", str(broken)) == 2
+    for limits in (
+        "{",
+        "[1]",
+        "7",
+        '{"tolerance": 5}',
+        '{"tolerance_ns": -1}',
+        '{"margin": "wide"}',
+    ):
+        capsys.readouterr()
+        assert run_main(good, good, tmp_path / "out", "--limits", limits) == 2
+        assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 

@@ -44,9 +44,16 @@ class Agreement:
 
 
 def agreement_limits(given: Mapping[str, Any]) -> Agreement:
-    """The thresholds of the shipped configuration, with those given in their place."""
-    shipped = read_yaml(repository() / "config" / "config.yaml")["agreement"]
-    return Agreement(**{**shipped, **given})
+    """The thresholds of the shipped configuration, with those given in their place.
+
+    Raises ScxvalError for one that does not exist or cannot be what it is.
+    """
+    shipped = read_yaml(repository() / "config" / "config.yaml")
+    wanted = {**shipped, "agreement": {**shipped["agreement"], **given}}
+    for axis in AXES:
+        wanted[axis] = _as_list(wanted[axis])
+    check(wanted, load_schema("config"), "config")
+    return Agreement(**wanted["agreement"])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ pairs.parquet out. docs/agreement.md says what the numbers mean, docs/contracts.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scxval.catalog.config import Agreement, agreement_limits
+from scxval.catalog.config import Agreement
 from scxval.errors import ScxvalError
 from scxval.files import write_json
 from scxval.study.agreement_clock import clock, residuals
@@ -34,6 +33,7 @@ from scxval.study.agreement_rows import (
     Window,
     common_window,
     comparable,
+    read_limits,
     read_source,
     read_window,
 )
@@ -363,7 +363,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for files in zip(args.names, args.events, args.capability, strict=True)
         ]
         window = read_window(args.status) if args.status else None
-        limits = agreement_limits(json.loads(args.limits))
+        limits = read_limits(args.limits)
         record, pairs = compare(sources[0], sources[1], limits, window)
     except ScxvalError as error:
         print(f"scxval agreement: {error}", file=sys.stderr)

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from scxval.catalog.config import Agreement, agreement_limits
 from scxval.errors import ScxvalError
 from scxval.events.capability import Capability, read_capability
 from scxval.events.schema import SWITCH_OUT_KINDS, TraceKind
@@ -88,6 +89,15 @@ def read_window(status: Path) -> Window | None:
         return None if window is None else (int(window[0]), int(window[1]))
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise ScxvalError(f"{status}: not a run's status.json: {error!r}") from error
+
+
+def read_limits(text: str) -> Agreement:
+    """Thresholds from JSON, the shipped ones where it has none. Raises ScxvalError."""
+    try:
+        given = dict(json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise ScxvalError(f"thresholds are not a JSON object: {error}") from error
+    return agreement_limits(given)
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.stats import t as student
 
-from scxval.catalog.config import Agreement, agreement_limits
+from scxval.catalog.config import Agreement
 from scxval.catalog.outcomes import Outcome
 from scxval.errors import ScxvalError
 from scxval.files import write_json
+from scxval.study.agreement_rows import read_limits
 from scxval.study.agreement_verdict import Judgement, Verdict, overall
 
 # Metrics that tracers may see differently. Run time and utilisation are shown and not judged: a workload
@@ -254,7 +255,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         runs = ([read_repetition(f) for f in args.a], [read_repetition(f) for f in args.b])
-        limits = agreement_limits(json.loads(args.limits))
+        limits = read_limits(args.limits)
         record = compare_runs((args.names[0], args.names[1]), runs, limits)
     except ScxvalError as error:
         print(f"scxval agreement: {error}", file=sys.stderr)
