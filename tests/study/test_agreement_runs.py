@@ -16,7 +16,14 @@ from scipy.stats import ttest_ind
 
 from scxval.catalog.config import Agreement, agreement_limits
 from scxval.events.metrics import measure, write_metrics
-from scxval.study.agreement_runs import Repetition, compare_runs, effect, main, read_repetition
+from scxval.study.agreement_runs import (
+    JUDGED,
+    Repetition,
+    compare_runs,
+    effect,
+    main,
+    read_repetition,
+)
 
 from .readings import captured, without
 
@@ -105,6 +112,22 @@ def test_a_metric_that_one_tracer_cannot_see_is_not_measured(limits: Agreement) 
         NAMES, (runs([1, 2]), runs([1, 2], **dict.fromkeys(JUDGED_KEYS))), limits
     )
     assert nothing["verdict"] == "not_measured"
+
+
+def test_reasons_are_a_few_and_every_part_keeps_its_own(limits: Agreement) -> None:
+    values = {("workload", metric, stat): 100.0 for metric, stat in JUDGED}
+    a, b = (
+        [
+            Repetition(rep, "ok", {k: v * factor + rep for k, v in values.items()})
+            for rep in range(4)
+        ]
+        for factor in (1, 3)
+    )
+    record = compare_runs(NAMES, (a, b), limits)
+    assert record["verdict"] == "disagree"
+    assert len(record["parts"]) == len(JUDGED) == 9
+    assert record["reason"].count("B/A") == 5
+    assert record["reason"].endswith("and 4 more")
 
 
 def test_zero_has_no_ratio(limits: Agreement) -> None:

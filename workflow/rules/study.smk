@@ -2,7 +2,7 @@
 # Questions over several readings or runs. Needs: results/runs/<cell>/{events.parquet,capability.json,
 # metrics.parquet}, of parts where there are several tracers. Makes: results/study/.
 
-PAIR_DIR = "{first}" + agreement_plan.VERSUS + "{second}"
+PAIR_DIR = f"{{first}}{agreement_plan.VERSUS}{{second}}"
 SAME_RUN = "same_run/{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}"
 DIFFERENT_RUNS = "different_runs/{scheduler}/{workload}/{isolation}/{machine}"
 

@@ -16,6 +16,8 @@ from scxval.catalog.config import Agreement
 from scxval.study.agreement_clock import Clock, Residuals
 
 ROWS_PER_RECORD = 2
+# Reasons in one verdict; every part keeps its own.
+MOST_REASONS = 5
 
 
 class Verdict(StrEnum):
@@ -110,9 +112,9 @@ def judge_fields(fields: Sequence[tuple[str, int, int]], limits: Agreement) -> J
     for name, compared, differing in fields:
         allowed = _allowed(compared, limits.differing_share, limits)
         if differing > allowed:
-            wrong.append(f"{name} differs in {differing} of {compared} pairs (allowed {allowed})")
+            wrong.append((name, f"{differing} of {compared} pairs differ (allowed {allowed})"))
     if wrong:
-        return Judgement(Verdict.DISAGREE, "; ".join(wrong))
+        return Judgement(Verdict.DISAGREE, _together(wrong))
     if not fields:
         return Judgement(Verdict.NOT_MEASURED, "no field that both sources fill")
     differing = sum(found for _, _, found in fields)
@@ -171,7 +173,9 @@ def overall(parts: dict[str, Judgement]) -> Judgement:
 
 
 def _together(found: Iterable[tuple[str, str]]) -> str:
-    return "; ".join(f"{name}: {reason}" for name, reason in found)
+    said = [f"{name}: {reason}" for name, reason in found]
+    more = [f"and {len(said) - MOST_REASONS} more"] if len(said) > MOST_REASONS else []
+    return "; ".join([*said[:MOST_REASONS], *more])
 
 
 def _allowed(rows: int, share: float, limits: Agreement) -> int:
