@@ -24,8 +24,9 @@ from measure import Bounds, best_s, one_core, resident_bytes
 from scxval.catalog.config import agreement_limits
 from scxval.events.columns import Ints
 from scxval.events.table import sorted_table
-from scxval.study.agreement import compare, pair_sources
+from scxval.study.agreement import compare
 from scxval.study.agreement_rows import Source, common_window
+from scxval.study.agreement_table import pair_sources
 from scxval.tracers.bpftrace.convert import convert
 
 TRACE = Path(__file__).parents[1] / "tests/fixtures/bpftrace-rusty/bpftrace.txt.gz"

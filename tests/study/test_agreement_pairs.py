@@ -11,8 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from scxval.study import agreement_pairs
+from scxval.study.agreement_align import best_partners
 from scxval.study.agreement_fields import out_of_order
-from scxval.study.agreement_pairs import Pairing, Side, _best, grouped, numbered, pair
+from scxval.study.agreement_pairs import Pairing, Side, grouped, numbered, pair
 
 TOLERANCE = 10
 FAMILY = np.array([0, 0, 1, 1], dtype=np.int64)
@@ -132,7 +133,7 @@ times = st.lists(st.integers(0, 60), min_size=1, max_size=12).map(sorted)
 @given(times, times, st.integers(-TOLERANCE, TOLERANCE))
 @settings(max_examples=500, deadline=None)
 def test_no_pairing_has_a_greater_sum(x: list[int], y: list[int], centre: int) -> None:
-    found = _best(np.array(x), np.array(y), centre, TOLERANCE, 1 << 20)
+    found = best_partners(np.array(x), np.array(y), centre, TOLERANCE, 1 << 20)
     total = sum(
         TOLERANCE + 1 - abs(y[j] - x[i] - centre) for i, j in enumerate(found.tolist()) if j >= 0
     )

@@ -18,8 +18,9 @@ import pytest
 
 from scxval.catalog.config import Agreement, agreement_limits
 from scxval.events.table import empty_table, sorted_table, write_events
-from scxval.study.agreement import PAIR_SCHEMA, compare, main
+from scxval.study.agreement import compare, main
 from scxval.study.agreement_rows import Source, read_source
+from scxval.study.agreement_table import PAIR_SCHEMA
 
 from .readings import TRACE, captured, copy, moved, places_of, with_column, without
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.stats import theilslopes
 
-from scxval.study.agreement_pairs import I64
+from scxval.study.agreement_align import I64
 
 # Stretches of equally many pairs, whose medians the line is laid through.
 STRETCHES = 200

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scxval.study.agreement_pairs import I64
+from scxval.study.agreement_align import I64
 from scxval.study.agreement_rows import Comparable, Rows, Source
 
 # Tasks with different counts that are listed, the greatest difference first.

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scxval.formats.compiled import compiled
-from scxval.study.agreement_pairs import I64
+from scxval.study.agreement_align import I64
 from scxval.study.agreement_rows import SWITCH_OUT, Bools, Comparable, Source, compared_kinds
 
 # A task's name in the kernel has 15 bytes; sources that show more show the thread group's.

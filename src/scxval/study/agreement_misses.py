@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scxval.study.agreement_pairs import I64, Pairing, Side, numbered, pair
+from scxval.study.agreement_align import I64
+from scxval.study.agreement_pairs import Pairing, Side, numbered, pair
 from scxval.study.agreement_rows import Comparable
 
 # So far apart a stalled virtual CPU can tear two readings of one event; beyond the tolerance only.

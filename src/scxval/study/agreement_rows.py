@@ -27,7 +27,8 @@ from scxval.errors import ScxvalError
 from scxval.events.capability import Capability, read_capability
 from scxval.events.schema import SWITCH_OUT_KINDS, TraceKind
 from scxval.events.table import read_events
-from scxval.study.agreement_pairs import I64, Side, numbered
+from scxval.study.agreement_align import I64
+from scxval.study.agreement_pairs import Side, numbered
 
 SWITCH_OUT = "SwitchOut"
 _YIELDED, _PREEMPTED = str(TraceKind.TASK_YIELDED), str(TraceKind.TASK_PREEMPTED)
