@@ -19,8 +19,8 @@ CELL = "scx_rusty/mix/bpftrace+scx-stats/taskset/tcg4/rep0"
 # Of 9, 32, 213, 150, 167, 244, 139, 181, 24, 23, 22, 10: min, median, max, last.
 TOTALS = "total# sched events during the period" + "9.00" + "85.50" + "244.00" + "10.00"
 PARTS = {
-    "bpftrace": {"ready": True, "lost": 1, "exit_code": 0},
-    "scx-stats": {"ready": True, "lost": None, "exit_code": 0},
+    "bpftrace": {"ready": True, "lost": 1, "exit_code": 0, "failed": ""},
+    "scx-stats": {"ready": True, "lost": None, "exit_code": 0, "failed": ""},
 }
 
 

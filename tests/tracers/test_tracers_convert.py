@@ -187,8 +187,8 @@ STATS = Path(__file__).parents[1] / "fixtures/stats-rusty/scx_stats.wrapped.ndjs
 @pytest.fixture
 def several(cell):
     """A run of bpftrace beside scx-stats, each with its files in its folder."""
-    parts = {"bpftrace": {"ready": True, "lost": 2, "exit_code": 0}}
-    parts["scx-stats"] = {"ready": True, "lost": None, "exit_code": 0}
+    parts = {"bpftrace": {"ready": True, "lost": 2, "exit_code": 0, "failed": ""}}
+    parts["scx-stats"] = {"ready": True, "lost": None, "exit_code": 0, "failed": ""}
     cell.status["cell"]["tracer"] = "bpftrace+scx-stats"
     cell.status["tracer"] = {"ready": True, "lost": 2, "parts": parts}
     for name in parts:
@@ -226,7 +226,7 @@ def test_each_of_several_tracers_has_its_own_table(several):
 
 def test_a_part_that_ended_well_is_whole_beside_one_that_failed(several):
     several.status.update(outcome="tracer_failed", reason="bpftrace died")
-    several.status["tracer"]["parts"]["bpftrace"]["exit_code"] = -9
+    several.status["tracer"]["parts"]["bpftrace"].update(exit_code=-9, failed="bpftrace died")
     told = "outcome tracer_failed: bpftrace died"
     assert convert_part(several, "bpftrace")[1].notes[0] == f"partial trace, {told}"
     assert convert_part(several, "scx-stats")[1].notes[0] == told

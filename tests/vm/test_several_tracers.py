@@ -37,8 +37,8 @@ def test_bpftrace_beside_the_statistics_of_rusty(
         "ready": True,
         "lost": 0,
         "parts": {
-            "bpftrace": {"ready": True, "lost": 0, "exit_code": 0},
-            "scx-stats": {"ready": True, "lost": None, "exit_code": 0},
+            "bpftrace": {"ready": True, "lost": 0, "exit_code": 0, "failed": ""},
+            "scx-stats": {"ready": True, "lost": None, "exit_code": 0, "failed": ""},
         },
     }
     provenance = json.loads((out / "provenance.json").read_text())
@@ -104,8 +104,9 @@ def test_a_part_that_dies_is_named(fault_config: Config, guest: Guest, tmp_path:
     assert status["reason"] == "bpftrace died with exit code -9 while the workload ran"
     assert status["log"] == "parts/bpftrace/tracer.log"
     parts = status["tracer"]["parts"]
-    assert parts["scx-stats"] == {"ready": True, "lost": None, "exit_code": 0}
+    assert parts["scx-stats"] == {"ready": True, "lost": None, "exit_code": 0, "failed": ""}
     assert (parts["bpftrace"]["ready"], parts["bpftrace"]["exit_code"]) == (True, -9)
+    assert parts["bpftrace"]["failed"] == status["reason"]
     convert_stats(out / "status.json", out / "raw", "scx-stats", out / "stats.parquet")
     assert read_stats(out / "stats.parquet").num_rows > 0
 
@@ -120,3 +121,29 @@ def test_a_scheduler_without_statistics_is_not_waited_for_for_ever(
     assert status["outcome"] == "tracer_failed"
     assert status["reason"] == "scx-stats (python3) was not ready after 25 s"
     assert "nothing answered on /var/run/scx/root/stats" in status["log_tail"]
+
+
+def test_two_tracers_see_the_same_run(fault_config: Config, guest: Guest, tmp_path: Path) -> None:
+    """Each with its own readiness and end; what both can see is the same within the window."""
+    out = tmp_path / "cell"
+    spec = spec_of(
+        fault_config, scheduler="scx_simple", tracer="perf-sched+bpftrace", isolation="taskset"
+    )
+    status = run(spec, guest, out)
+    assert status["outcome"] == "ok", status
+    assert [part["failed"] for part in status["tracer"]["parts"].values()] == ["", ""]
+    start, end = status["window_ns"]
+    switches = {}
+    for part in ("perf-sched", "bpftrace"):
+        files = [out / part / name for name in ("events.parquet", "capability.json")]
+        convert_cell(out / "status.json", out / "raw", files[0], files[1], part)
+        events = read_events(files[0])
+        inside = pc.and_(pc.greater(events["time_ns"], start), pc.less(events["time_ns"], end))
+        onto = pc.equal(events["kind"].cast("string"), "TaskScheduled")
+        found = events.filter(pc.and_(inside, onto))
+        switches[part] = list(zip(found["cpu"].to_pylist(), found["tid"].to_pylist(), strict=True))
+    # One tracer's clock is read some microseconds before the other's: only at the window's ends.
+    perf, bpftrace = (sorted(found) for found in switches.values())
+    assert len(perf) > 100
+    assert abs(len(perf) - len(bpftrace)) <= 4
+    assert len(set(perf) ^ set(bpftrace)) <= 4

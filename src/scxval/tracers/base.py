@@ -15,7 +15,11 @@ class TracerCommand:
     such as tracer.log are written) and {raw} (a memory file system, copied out at the end). The tracer
     is ready once `ready_pattern` (a regular expression) is found in `ready_file`; it is stopped by one
     `stop_signal`. `lost_pattern` has one group, a number of lost events, and is searched for in the
-    tracer's log and outputs; "" for a tracer that does not say.
+    tracer's log and outputs; "" for a tracer that does not say. After the signal it ends with one of
+    `exit_codes` (negative: by that signal) when all went well.
+
+    A tracer whose losses stand in its file alone has a function `lost_events(file: Path) -> int` in
+    its module: the file, RAW_FILE, is then counted on the host once the run has ended.
 
     Where several tracers run side by side, each has folders of its own behind these names.
     """
@@ -29,6 +33,7 @@ class TracerCommand:
     files: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
     stop_signal: str = "SIGINT"
+    exit_codes: tuple[int, ...] = (0,)
 
 
 def makes_events(module: str) -> bool:

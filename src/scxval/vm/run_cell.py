@@ -30,6 +30,7 @@ from scxval.vm.job import (
 )
 from scxval.vm.launch import Guest, guest_arguments, guest_from
 from scxval.vm.launchers import LAUNCHERS
+from scxval.vm.losses import with_counted_losses
 from scxval.vm.provenance import git_state, host_facts
 from scxval.vm.run_job import Run, judge_run, run_job
 from scxval.vm.space import FLOOR_MIB, Space, memory_of, raw_mib, require
@@ -67,6 +68,7 @@ def run_cell(
     host = host_facts()
     started = time.time()
     run = run_job(job, spec.machine, guest, raw, limits, parent, kernel_arguments(spec))
+    run = replace(run, agent=with_counted_losses(run.agent, spec.tracers, job, raw))
     verdict = judge_run(run, raw, spec.lost_events_allowed, limits)
     record = {
         **provenance(spec, job, run),

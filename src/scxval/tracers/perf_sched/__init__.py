@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Set
+from pathlib import Path
 
 from scxval.errors import ScxvalError, unknown_name
 from scxval.tracers.base import TracerCommand
@@ -15,7 +17,7 @@ RAW_FILE = "perf.data"
 READY_PATTERN = r"^perf: events are on$"
 _SIGN = "echo 'perf: events are on'; exec sleep infinity"
 # perf ends itself by the signal that stopped it, once its file is whole (record__sig_exit).
-EXIT_CODES = [-2]
+EXIT_CODES = (-signal.SIGINT,)
 
 
 def command(options: Mapping[str, int | str | bool], functions: Set[str]) -> TracerCommand:
@@ -42,5 +44,17 @@ def command(options: Mapping[str, int | str | bool], functions: Set[str]) -> Tra
         ready_pattern=READY_PATTERN,
         outputs=[f"{{raw}}/{RAW_FILE}"],
         version_argv=["perf", "--version"],
-        lost_pattern=r"(?!)()",
+        lost_pattern="",
+        exit_codes=EXIT_CODES,
     )
+
+
+def lost_events(file: Path) -> int:
+    """Events that the ring buffers had no room for, by the file's own records.
+
+    perf prints no number of them. Raises ScxvalError when the file cannot be read.
+    """
+    # Loaded only here: whoever starts perf needs no reader.
+    from scxval.tracers.perf_sched.convert import count_lost
+
+    return count_lost(file)

@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from scxval.tracers.perf_sched.chain import HEADER_BYTES, Bytes, Piece, Type
 
-_PIECE_BYTES = 1 << 22
+_PIECE_BYTES = 1 << 20
+# perf flushes its stream but never ends it; an empty last block does (RFC 8878, 3.1.1.2).
+_LAST_BLOCK = b"\x01\x00\x00"
 
 
 @dataclass
@@ -35,17 +37,28 @@ class Compressed:
             self.pieces.append(piece.data[begin:end].tobytes())
 
     def unpack(self, notes: list[str]) -> Bytes | None:
-        """The records, None when none was compressed; a damaged stream ends early with a note."""
+        """The records, None when none was compressed; of a damaged stream what came before, and a note."""
         if not self.pieces:
             return None
-        packed = pa.BufferReader(b"".join(self.pieces))
-        unpacked = []
-        try:
-            with pa.CompressedInputStream(packed, "zstd") as stream:
-                while some := stream.read(_PIECE_BYTES):
-                    unpacked.append(some)
-        except (OSError, pa.ArrowInvalid) as error:
-            # perf need not end the stream: only what is missing is told.
-            if "Truncated" not in str(error):
-                notes.append(f"the compressed records are damaged: {error}")
-        return np.frombuffer(b"".join(unpacked), np.uint8)
+        packed = b"".join(self.pieces)
+        unpacked, error = _unpacked(packed + _LAST_BLOCK)
+        if error:
+            whole, error = _unpacked(packed)
+            unpacked = unpacked if error else whole
+        if error:
+            notes.append(
+                f"the compressed records are damaged ({error}): only what came before is here"
+            )
+        return np.frombuffer(unpacked, np.uint8)
+
+
+def _unpacked(packed: bytes) -> tuple[bytes, str]:
+    """What a zstd stream holds, as far as it can be read, and why no further."""
+    unpacked = []
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as stream:
+            while some := stream.read(_PIECE_BYTES):
+                unpacked.append(some)
+    except (OSError, pa.ArrowInvalid) as error:
+        return b"".join(unpacked), str(error)
+    return b"".join(unpacked), ""

@@ -60,6 +60,18 @@ def convert(path: Path) -> Conversion:
         raise ScxvalError(f"{path}: {error}") from error
 
 
+def count_lost(path: Path) -> int:
+    """Events lost by a recording, from its LOST and LOST_SAMPLES records alone.
+
+    Raises ScxvalError when it cannot be read at all.
+    """
+    contents = open_file(path)
+    side = Sideband(trailer_of(contents.attrs), Names())
+    for piece in Chain(contents.data, contents.begin, contents.end).pieces():
+        side.count_losses(piece)
+    return side.lost
+
+
 @dataclass
 class _Damage:
     """Records that cannot be used: how many for each reason, and where the first of them is."""

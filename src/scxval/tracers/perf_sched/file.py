@@ -193,6 +193,8 @@ def _from_pipe(data: Bytes) -> _Found:
             raw = data[record + 8 : record + size].tobytes()
             if kind == Type.HEADER_ATTR and len(raw) >= _ATTR_MIN_BYTES:
                 attr_bytes = struct.unpack_from("<I", raw, 4)[0]
+                if not _ATTR_MIN_BYTES <= attr_bytes <= len(raw):
+                    raise ScxvalError(f"damaged at byte {record}: an event of {attr_bytes} bytes")
                 attrs.append(_attr(raw[:attr_bytes], raw[attr_bytes:]))
             elif kind == Type.TRACING_DATA and len(raw) >= 8:
                 (more,) = struct.unpack_from("<I", raw)

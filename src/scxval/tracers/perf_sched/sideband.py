@@ -46,7 +46,7 @@ class Sideband:
 
     def read(self, piece: Piece) -> None:
         """Take in the records of a piece."""
-        self._losses(piece)
+        self.count_losses(piece)
         self._names(piece.of(Type.COMM))
         exits = self._tasks(piece.of(Type.EXIT))
         forks = self._tasks(piece.of(Type.FORK))
@@ -55,7 +55,8 @@ class Sideband:
         self.forks.append(np.stack([forks.tid[live], forks.pid[live], forks.time_ns[live]]))
         self.evidence += [exits, forks.take(~live)]
 
-    def _losses(self, piece: Piece) -> None:
+    def count_losses(self, piece: Piece) -> None:
+        """Take in only what the records of a piece say of losses."""
         by_kernel = piece.of(Type.LOST)
         by_kernel = by_kernel.take(by_kernel.at_least(24))
         self.lost_by_kernel += sum(by_kernel.read(16, "<u8").tolist())
