@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Turns raw ftrace into the event table and its capability record: ftrace.tar, or the text of tracefs.
 
-What a row means is in docs/events.md, and for the sched tracepoints in sched_records. `seq` is twice the
-record's place in the file (CPU after CPU in a tar, the line's number in a text), plus one for what
-comes on in a switch.
+What a row means is in sched_records. `seq` is twice the record's place in the file (CPU after CPU in
+a tar, the line's number in a text), plus one for what comes on in a switch.
 """
 
 from __future__ import annotations
@@ -52,11 +51,11 @@ def convert(path: Path) -> Conversion:
     with opened(path) as (file, cut):
         archive = read_archive(file)
         selected_clock(archive.text("trace_clock"), str(path))
+        layout = _layout(archive)
         points = parse_tracepoints(archive.formats)
         recorded = [point.name for point in points if point.name in FIELDS]
         if not recorded:
             raise ScxvalError(f"{path}: no format of any of {', '.join(FIELDS)}; record again")
-        layout = _layout(archive)
         reader = RingReader(layout, points)
         for cpu, (at, size) in archive.pages.items():
             for block in page_blocks(pieces_of(file, at, size), layout.page_bytes):
