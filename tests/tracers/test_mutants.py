@@ -21,7 +21,7 @@ from tests.mutants.check import Broken, Subject, ends_whole, shortened
 from tests.mutants.make import CUT_GZIP, Mutant, Original, mutant
 from tests.mutants.run import replay, run
 
-EACH = 240
+EACH = 140
 SOURCES = sorted({capture.source for capture in captures()})
 
 
