@@ -30,6 +30,7 @@ TRACER = {
     "outputs": ["{raw}/trace.txt"],
     "lost_pattern": r"^Lost (\d+) events$",
     "stop_signal": "SIGINT",
+    "exit_codes": [0],
 }
 # Writes a trace, says that it is ready, and ends cleanly on SIGINT.
 GOOD_TRACER = """
@@ -217,9 +218,9 @@ def test_several_tracers_start_in_order_and_stop_the_other_way_round(tmp_path: P
         "ready": True,
         "lost": 7,
         "parts": {
-            "b": {"ready": True, "lost": 0, "exit_code": 0},
-            "a": {"ready": True, "lost": 3, "exit_code": 0},
-            "c": {"ready": True, "lost": 4, "exit_code": 0},
+            "b": {"ready": True, "lost": 0, "exit_code": 0, "failed": ""},
+            "a": {"ready": True, "lost": 3, "exit_code": 0, "failed": ""},
+            "c": {"ready": True, "lost": 4, "exit_code": 0, "failed": ""},
         },
     }
     assert result["exit_codes"]["tracer"] == 0
@@ -242,9 +243,14 @@ def test_a_part_that_does_not_start_is_named_and_the_others_are_stopped(tmp_path
     assert result["log"] == "parts/bad/tracer.log"
     assert result["exit_codes"] == {"workload": None, "scheduler": None, "tracer": 5}
     assert result["tracer"]["parts"] == {
-        "a": {"ready": True, "lost": 0, "exit_code": 0},
-        "bad": {"ready": False, "lost": 0, "exit_code": 5},
-        "never": {"ready": False, "lost": None, "exit_code": None},
+        "a": {"ready": True, "lost": 0, "exit_code": 0, "failed": ""},
+        "bad": {
+            "ready": False,
+            "lost": 0,
+            "exit_code": 5,
+            "failed": f"bad ({sys.executable}) ended with exit code 5 before it was ready",
+        },
+        "never": {"ready": False, "lost": None, "exit_code": None, "failed": ""},
     }
     assert not result["tracer"]["ready"]
     assert (tmp_path / "out/order").read_text() == "a starts\na ends\n"

@@ -63,6 +63,10 @@ class Tree:
         return self.root / "runs"
 
     @property
+    def agreement(self) -> Path:
+        return self.root / "study" / "agreement"
+
+    @property
     def page(self) -> Path:
         return self.root / "report" / "index.html"
 
@@ -134,7 +138,7 @@ class Tree:
         return plan
 
     def build(self, window_ms: int = 50) -> Page:
-        build_report(self.write_plan(), self.runs, self.page, window_ms)
+        build_report(self.write_plan(), self.runs, self.page, window_ms, self.agreement)
         return Page(self.page.read_text(encoding="utf-8"))
 
 

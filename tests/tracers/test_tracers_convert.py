@@ -12,8 +12,11 @@ import pytest
 from scxval.catalog.outcomes import Outcome
 from scxval.errors import ScxvalError
 from scxval.events.capability import read_capability
+from scxval.events.stats import read_stats
 from scxval.events.table import read_events
-from scxval.tracers.convert import convert_file, main, recognise
+from scxval.tracers.base import makes_events
+from scxval.tracers.convert import convert_cell, convert_file, main, recognise
+from scxval.tracers.scx_stats.cell import main as stats_main
 
 FIXTURE = Path(__file__).parents[1] / "fixtures/bpftrace-rusty"
 ROWS = 29877
@@ -165,9 +168,10 @@ def test_bad_status(cell, capsys, text):
 def test_recognise(tmp_path):
     assert recognise(FIXTURE / "bpftrace.txt.gz") == "bpftrace"
     other = tmp_path / "x.dat"
-    other.write_bytes(b"hello")
-    with pytest.raises(ScxvalError, match=r"x\.dat: not a trace .* bpftrace"):
-        recognise(other)
+    for content in (b"", b"no trace at all\0\0"):
+        other.write_bytes(content)
+        with pytest.raises(ScxvalError, match=r"x\.dat: not a trace .* bpftrace"):
+            recognise(other)
     with pytest.raises(ScxvalError, match="cannot read trace"):
         recognise(tmp_path / "missing")
 
@@ -176,3 +180,98 @@ def test_convert_file(tmp_path):
     convert_file(FIXTURE / "bpftrace.txt.gz", tmp_path / "e.parquet", tmp_path / "c.json")
     assert read_events(tmp_path / "e.parquet").num_rows == ROWS
     assert read_capability(tmp_path / "c.json").events == ROWS
+
+
+STATS = Path(__file__).parents[1] / "fixtures/stats-rusty/scx_stats.wrapped.ndjson"
+
+
+@pytest.fixture
+def several(cell):
+    """A run of bpftrace beside scx-stats, each with its files in its folder."""
+    parts = {"bpftrace": {"ready": True, "lost": 2, "exit_code": 0, "failed": ""}}
+    parts["scx-stats"] = {"ready": True, "lost": None, "exit_code": 0, "failed": ""}
+    cell.status["cell"]["tracer"] = "bpftrace+scx-stats"
+    cell.status["tracer"] = {"ready": True, "lost": 2, "parts": parts}
+    for name in parts:
+        (cell.raw / "parts" / name).mkdir(parents=True)
+    for file in FIXTURE.iterdir():
+        shutil.copy(file, cell.raw / "parts/bpftrace")
+    shutil.copy(STATS, cell.raw / "parts/scx-stats/scx_stats.ndjson")
+    return cell
+
+
+def convert_part(cell, part):
+    status = cell.folder / "status.json"
+    status.write_text(json.dumps(cell.status))
+    convert_cell(status, cell.raw, cell.events, cell.record, part)
+    return cell.result()
+
+
+def sampled(cell, part="scx-stats"):
+    status = cell.folder / "status.json"
+    status.write_text(json.dumps(cell.status))
+    words = ["--status", str(status), "--raw", str(cell.raw), "--part", part]
+    output = cell.folder / "out/stats.parquet"
+    assert stats_main([*words, "--output", str(output)]) == 0
+    return read_stats(output)
+
+
+def test_each_of_several_tracers_has_its_own_table(several):
+    table, record = convert_part(several, "bpftrace")
+    # What this tracer lost, not what the run did.
+    assert (table.num_rows, record.source, record.lost) == (ROWS, "bpftrace", 2)
+    table, record = convert_part(several, "scx-stats")
+    assert (table.num_rows, record.source, record.kinds) == (0, "scx_stats", [])
+    assert sampled(several).num_rows == 384
+
+
+def test_a_part_that_ended_well_is_whole_beside_one_that_failed(several):
+    several.status.update(outcome="tracer_failed", reason="bpftrace died")
+    several.status["tracer"]["parts"]["bpftrace"].update(exit_code=-9, failed="bpftrace died")
+    told = "outcome tracer_failed: bpftrace died"
+    assert convert_part(several, "bpftrace")[1].notes[0] == f"partial trace, {told}"
+    assert convert_part(several, "scx-stats")[1].notes[0] == told
+    assert sampled(several).num_rows == 384
+
+
+def test_a_part_of_a_run_that_may_not_carry_the_name(several):
+    several.status.update(outcome="scheduler_ejected", reason="gone")
+    for part in ("bpftrace", "scx-stats"):
+        table, record = convert_part(several, part)
+        assert (table.num_rows, record.source) == (0, part)
+        assert record.notes == ["outcome scheduler_ejected: gone"]
+    assert sampled(several).num_rows == 0
+
+
+def test_a_part_of_a_guest_that_never_answered(several):
+    """The status of a panic or a timeout knows nothing of the tracers."""
+    several.status.update(outcome="panic", reason="oops", tracer={"ready": False, "lost": None})
+    assert convert_part(several, "bpftrace")[0].num_rows == 0
+    assert sampled(several).num_rows == 0
+
+
+def test_a_part_without_its_trace_is_an_error(several):
+    (several.raw / "parts/bpftrace/bpftrace.txt.gz").unlink()
+    with pytest.raises(ScxvalError, match=r"parts/bpftrace: .* no trace of tracer bpftrace"):
+        convert_part(several, "bpftrace")
+
+
+def test_statistics_sampled_alone(cell):
+    cell.status["cell"]["tracer"] = "scx-stats"
+    shutil.copy(STATS, cell.raw / "scx_stats.ndjson")
+    assert cell.convert() == 0
+    table, record = cell.result()
+    assert (table.num_rows, record.source, record.unparsed) == (0, "scx_stats", 3)
+    assert sampled(cell).num_rows == 384
+    (cell.raw / "scx_stats.ndjson").unlink()
+    status = cell.folder / "status.json"
+    words = ["--status", str(status), "--raw", str(cell.raw), "--part", "scx-stats"]
+    assert stats_main([*words, "--output", str(cell.folder / "x")]) == 2
+
+
+def test_which_modules_make_events():
+    assert [makes_events(module) for module in ("bpftrace", "scx_stats", "")] == [
+        True,
+        False,
+        False,
+    ]

@@ -22,6 +22,7 @@ from scxval.errors import HarnessError, ScxvalError
 from scxval.vm.job import cell_spec, scheduler_record
 from scxval.vm.space import require_for_sweep
 from scxval.files import tree_sha256
+from scxval.study import agreement_plan
 from scxval.tracers.base import makes_events
 from scxval.vm import qemu
 
@@ -44,6 +45,7 @@ except ScxvalError as error:
 CATALOG = CONFIG.catalog
 PROVISION = json.dumps(CONFIG.provision, sort_keys=True)
 LIMITS = json.dumps(asdict(CONFIG.limits))
+AGREEMENT = json.dumps(asdict(CONFIG.agreement))
 ONE_TRACER = "|".join(map(re.escape, CATALOG.tracers))
 SEVERAL_TRACERS = rf"(?:{ONE_TRACER})(?:{re.escape(TOGETHER)}(?:{ONE_TRACER}))+"
 
@@ -59,6 +61,8 @@ wildcard_constraints:
     probes=r"[0-9a-f]{12}",
     vcpus=r"\d+",
     rep=r"\d+",
+    first=ONE_TRACER,
+    second=ONE_TRACER,
 
 
 def code(*patterns):
@@ -140,6 +144,49 @@ def planned_stats(wildcards):
         f"results/runs/{cell.path}/stats.parquet"
         for cell in current_plan().cells
         if stats_part_of(cell.tracer)
+    ]
+
+
+def event_parts(tracer):
+    """The tracers of an axis value whose traces hold events."""
+    parts = tracer_parts(tracer, CATALOG.tracers)
+    return [part.name for part in parts if makes_events(part.module)]
+
+
+def planned_agreement(wildcards):
+    """A record for every two tracers of a run, and for every two cells that differ in tracer only."""
+    cells = current_plan().cells
+    same = agreement_plan.same_run(cells, event_parts)
+    different = agreement_plan.different_runs(cells, event_parts)
+    folders = [agreement_plan.same_run_folder(*pair) for pair in same]
+    folders += [agreement_plan.different_runs_folder(*pair) for pair in different]
+    return [f"{folder}/agreement.json" for folder in folders]
+
+
+def runs_to_compare(wildcards):
+    """Status and metrics of every planned run of either tracer, the rest of the cell being the same."""
+    where = (
+        wildcards.scheduler,
+        wildcards.workload,
+        wildcards.isolation,
+        wildcards.machine,
+    )
+    return {
+        f"{name}_{side}": [
+            f"results/runs/{cell.path}/{file}"
+            for cell in current_plan().cells
+            if cell.tracer == tracer
+            and (cell.scheduler, cell.workload, cell.isolation, cell.machine) == where
+        ]
+        for side, tracer in (("a", wildcards.first), ("b", wildcards.second))
+        for name, file in (("status", "status.json"), ("metrics", "metrics.parquet"))
+    }
+
+
+def folders_of(side):
+    """The folders of one side's runs, as a parameter."""
+    return lambda wildcards, input: [
+        os.path.dirname(f) for f in input[f"status_{side}"]
     ]
 
 

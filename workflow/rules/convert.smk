@@ -17,7 +17,7 @@ rule convert:
     wildcard_constraints:
         tracer=ONE_TRACER,
     params:
-        code=code("tracers/**/*.py", "events/*.py"),
+        code=code("tracers/**/*.py", "formats/*.py", "events/*.py"),
     shell:
         """
         python -m scxval.tracers.convert \

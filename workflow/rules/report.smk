@@ -29,6 +29,7 @@ rule report:
         metrics=planned_metrics,
         parts=planned_parts,
         stats=planned_stats,
+        agreement=planned_agreement,
     output:
         page="results/report/index.html",
     log:
@@ -36,12 +37,14 @@ rule report:
     params:
         code=code("report/*"),
         runs="results/runs",
+        agreement=agreement_plan.ROOT,
         window_ms=CONFIG.window_ms,
     shell:
         """
         python -m scxval.report \
             --plan {input.plan:q} \
             --runs {params.runs:q} \
+            --agreement {params.agreement:q} \
             --window-ms {params.window_ms:q} \
             --output {output.page:q} \
             >{log:q} 2>&1

@@ -37,6 +37,7 @@ class Tracing:
         self.child: Child | None = None
         self.ready = False
         self.lost: int | None = None
+        self.trouble = ""
 
     @property
     def label(self) -> str:
@@ -45,8 +46,10 @@ class Tracing:
         return name if Path(program).name == name else f"{name} ({program})"
 
     def failed(self, why: str) -> Stop:
-        """What stops a job whose tracer failed."""
-        return Stop("tracer_failed", f"{self.label} {why}", self.log)
+        """What stops a job whose tracer failed; the first of it is kept for the record."""
+        stop = Stop("tracer_failed", f"{self.label} {why}", self.log)
+        self.trouble = self.trouble or stop.reason
+        return stop
 
     def start(self, place: dict[str, Any], limit_s: float) -> Child:
         """Start it and wait until it is ready. Raises Stop when it is not in time, or ends."""
@@ -107,11 +110,12 @@ class Tracing:
 def record_of(specs: Sequence[dict[str, Any]], started: Sequence[Tracing]) -> dict[str, Any]:
     """`tracer` of docs/contracts.md: over all of them, and of each where there are several."""
     found = {part.spec["name"]: part for part in started}
-    parts = {
+    parts: dict[str, dict[str, Any]] = {
         spec["name"]: {
             "ready": part.ready if part else False,
             "lost": part.lost if part else None,
             "exit_code": part.child.exit_code if part and part.child else None,
+            "failed": part.trouble if part else "",
         }
         for spec in specs
         for part in [found.get(spec["name"])]

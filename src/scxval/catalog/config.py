@@ -28,6 +28,35 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """When two tracers agree; config/config.yaml has the defaults, each with its reason."""
+
+    tolerance_ns: int
+    unmatched_share: float
+    unmatched_rows: int
+    min_rows: int
+    differing_share: float
+    offset_ns: int
+    spread_ns: int
+    drift_ppm: float
+    margin: float
+    confidence: float
+
+
+def agreement_limits(given: Mapping[str, Any]) -> Agreement:
+    """The thresholds of the shipped configuration, with those given in their place.
+
+    Raises ScxvalError for one that does not exist or cannot be what it is.
+    """
+    shipped = read_yaml(repository() / "config" / "config.yaml")
+    wanted = {**shipped, "agreement": {**shipped["agreement"], **given}}
+    for axis in AXES:
+        wanted[axis] = _as_list(wanted[axis])
+    check(wanted, load_schema("config"), "config")
+    return Agreement(**wanted["agreement"])
+
+
+@dataclass(frozen=True)
 class Config:
     """A checked configuration; axis values are lists of names that exist in the catalogue."""
 
@@ -38,6 +67,7 @@ class Config:
     lost_events_allowed: int
     max_bad_cells: int
     window_ms: int
+    agreement: Agreement
     provision: dict[str, Any]
     probed_kernels: list[str]
     probed_vcpus: list[int]
@@ -94,6 +124,7 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
         lost_events_allowed=data["lost_events_allowed"],
         max_bad_cells=data["gate"]["max_bad_cells"],
         window_ms=data["report"]["window_ms"],
+        agreement=Agreement(**data["agreement"]),
         provision=data["provision"],
         probed_kernels=data["compatibility"]["kernels"],
         probed_vcpus=data["compatibility"]["vcpus"],

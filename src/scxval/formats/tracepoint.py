@@ -122,12 +122,19 @@ def texts(
     else:
         view = np.ndarray((data.size - 15, 16), np.uint8, buffer=data, strides=(1, 1))
         found = view[start + field.offset]
-    # What follows the terminating zero is whatever the kernel's buffer held before.
-    words = found.view("<u8")
+    zero_tails(found)
+    return found
+
+
+def zero_tails(names: npt.NDArray[np.uint8]) -> None:
+    """Clear what follows the first zero byte of each row of an (n, 16) array, in place.
+
+    It is whatever the kernel's buffer held before.
+    """
+    words = names.view("<u8")
     ended = _up_to_zero(words[:, 0])
     _up_to_zero(words[:, 1])
     words[ended, 1] = 0
-    return found
 
 
 def _up_to_zero(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:

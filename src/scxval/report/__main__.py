@@ -16,13 +16,14 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m scxval.report", description=__doc__)
     parser.add_argument("--plan", type=Path, required=True, help="plan.json")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the cells")
+    parser.add_argument("--agreement", type=Path, help="folder of the tracers' agreement")
     parser.add_argument("--output", type=Path, required=True, help="the HTML page to write")
     parser.add_argument(
         "--window-ms", type=int, default=200, help="length of the timelines (default: 200)"
     )
     args = parser.parse_args(argv)
     try:
-        build_report(args.plan, args.runs, args.output, args.window_ms)
+        build_report(args.plan, args.runs, args.output, args.window_ms, args.agreement)
     except ScxvalError as error:
         print(f"scxval report: {error}", file=sys.stderr)
         return 2

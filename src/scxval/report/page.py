@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from scxval.errors import ScxvalError
 from scxval.events.metrics import METRICS
-from scxval.report import facts, figures, sections, text
+from scxval.report import agreement, facts, figures, sections, text
 from scxval.report.cell import CellView, anchor
 from scxval.report.cell_stats import cell_stats
 from scxval.report.load import NOT_RUN, Inputs, load
@@ -26,17 +26,21 @@ from scxval.report.load import NOT_RUN, Inputs, load
 TEMPLATES = Path(__file__).parent
 
 
-def build_report(plan: Path, runs: Path, output: Path, window_ms: int) -> None:
+def build_report(
+    plan: Path, runs: Path, output: Path, window_ms: int, agreement_root: Path | None = None
+) -> None:
     """Read the inputs, render, write; the same as scxval.report.build_report."""
     if window_ms <= 0:
         raise ScxvalError(f"the timeline window must be longer than 0 ms, not {window_ms}")
     inputs = load(plan, runs)
-    page = render(inputs, output.parent, window_ms)
+    page = render(inputs, output.parent, window_ms, agreement_root)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_bytes(page.encode("utf-8"))
 
 
-def render(inputs: Inputs, page_folder: Path, window_ms: int) -> str:
+def render(
+    inputs: Inputs, page_folder: Path, window_ms: int, agreement_root: Path | None = None
+) -> str:
     """The whole page as text; links to files are relative to `page_folder`."""
     ids = sections.PlotIds()
     plotlyjs, script = _plotlyjs(), _own_script()
@@ -77,6 +81,7 @@ def render(inputs: Inputs, page_folder: Path, window_ms: int) -> str:
         "window_ms": window_ms,
         "other_colour": figures.OTHER,
         "definitions": definitions(),
+        "agreement": agreement.section(agreement_root, inputs, ids),
         "facts": all_facts,
         "config": _config_lines(inputs.config),
         "cells": cells,

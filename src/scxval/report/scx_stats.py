@@ -11,6 +11,7 @@ import pyarrow as pa
 
 # A cell's picture has room for so many panels; the table beside it has all.
 MAX_PANELS = 12
+CLOCK_SHARE = 1e-3
 
 
 @dataclass
@@ -34,10 +35,12 @@ class Series:
 
     @property
     def tells(self) -> bool:
-        """Whether it changes, and is not only a clock or a count that never stops rising."""
+        """Whether it changes, and is no clock: one never falls, and a run is nothing to its age."""
         numbers = self.numbers
-        rises = all(a < b for a, b in itertools.pairwise(numbers))
-        return len(set(numbers)) > 1 and not (rises and len(numbers) > 2)
+        if len(set(numbers)) < 2:
+            return False
+        rises = all(a <= b for a, b in itertools.pairwise(numbers))
+        return not (rises and numbers[-1] - numbers[0] < CLOCK_SHARE * numbers[0])
 
 
 def series_of(table: pa.Table) -> list[Series]:

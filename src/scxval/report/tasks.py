@@ -12,15 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from scxval.errors import ScxvalError
-from scxval.events.metrics.registry import (
-    METRICS,
-    Samples,
-    View,
-    context_switches,
-    run_time,
-    threads,
-)
-from scxval.events.metrics.trace import COLUMNS, I64, take_apart
+from scxval.events.metrics.registry import METRICS, context_switches, run_time, threads
+from scxval.events.metrics.rows import COLUMNS, I64
+from scxval.events.metrics.samples import Samples, View
+from scxval.events.metrics.trace import take_apart
 from scxval.events.table import read_events
 from scxval.report import facts, text
 from scxval.report.load import Run
@@ -129,7 +124,7 @@ def run_tasks(run: Run) -> tuple[list[TaskDelays], str]:
     capability = run.capability
     if capability is None or not run.has_events or run.kinds is None:
         return [], "Not measured: no event table that counts as this run's."
-    if not _DELAY.measurable(frozenset(capability.kinds)):
+    if not _DELAY.measurable(capability):
         return [], "Not measured: the source cannot see what a scheduling delay is made of."
     window = (run.status or {}).get("window_ns")
     if not facts.is_window(window):

@@ -126,7 +126,7 @@ def _convert_part(
     outcome = Outcome(status["outcome"])
     # A run without a result of the agent's has no parts in its status.
     told = status["tracer"].get("parts", {}).get(tracer, {}) if several else status["tracer"]
-    refusal, note = _usable(status, outcome, whole=several and told.get("exit_code") == 0)
+    refusal, note = _usable(status, outcome, whole=told.get("failed") == "")
     folder = raw / "parts" / tracer if several else raw
     path, name = _raw_file(folder)
     if refusal or path is None:

@@ -153,4 +153,4 @@ def test_records_do_not_depend_on_how_many_are_taken_at_a_time(records: int) -> 
         assert chain.whole
         return [row for p in pieces for row in zip(p.place, p.end, p.kind, p.ordinal, strict=True)]
 
-    assert taken(records) == taken(1 << 18)
+    assert taken(records) == taken(1 << 16)

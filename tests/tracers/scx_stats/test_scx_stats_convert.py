@@ -18,7 +18,7 @@ from scxval.events.stats import STATS_SCHEMA, empty_stats, read_stats, write_sta
 from scxval.events.table import read_events
 from scxval.tracers.convert import convert_file, recognise
 from scxval.tracers.scx_stats.convert import convert, convert_text, recognises
-from scxval.tracers.scx_stats.meta import About, about
+from scxval.tracers.scx_stats.meta import About, about, top_of
 
 FIXTURES = Path(__file__).parents[2] / "fixtures/stats-rusty"
 SAMPLED = FIXTURES / "scx_stats.wrapped.ndjson"
@@ -333,9 +333,14 @@ META = {
     ],
 )
 def test_about(keys: str, expected: About) -> None:
-    assert about(META, keys.split("/")) == expected
+    assert about(META, "Top", keys.split("/")) == expected
 
 
-def test_about_without_one_top() -> None:
-    assert about({}, ["a"]) == About()
-    assert about({"A": META["Top"], "B": META["Top"]}, ["a_ns"]) == About(None, None, "ns")
+def test_the_top_is_the_one_that_fits_the_answer() -> None:
+    assert top_of({}, {"a"}) == top_of(META, {"a"}) == top_of(META, set()) == ""
+    assert about({}, "", ["a"]) == About()
+    # As scx_lavd has it: one for each target.
+    sample = {"name": "Sample", "top": "true", "fields": {"load": {"datum": "u64"}, "pid": {}}}
+    both = {"Sample": sample, **META}
+    assert top_of(both, {"load", "a_ns"}) == "Top"
+    assert top_of(both, {"load", "pid"}) == "Sample"

@@ -22,11 +22,11 @@ Places = npt.NDArray[np.int64]
 
 HEADER_BYTES = 8
 # Records taken at a time: what is made of them is small, and their pages can then be given back.
-PIECE_RECORDS = 1 << 18
+PIECE_RECORDS = 1 << 16
 
 
 class Type(IntEnum):
-    """The record types that are read; KNOWN_TYPES are all that perf of Linux 7.2 writes."""
+    """The record types that are read."""
 
     LOST = 2
     COMM = 3
@@ -42,7 +42,8 @@ class Type(IntEnum):
     COMPRESSED2 = 83
 
 
-KNOWN_TYPES = frozenset((*range(1, 23), *range(64, 87)))
+_KNOWN = np.zeros(256, dtype=np.bool_)
+_KNOWN[1:23] = _KNOWN[64:87] = True
 _AUXTRACE = int(Type.AUXTRACE)
 _TRACING_DATA = int(Type.TRACING_DATA)
 
@@ -98,13 +99,24 @@ class Piece:
 
     def of(self, *kinds: Type) -> Piece:
         """The records of these types."""
-        return self.take(np.isin(self.kind, kinds) if len(kinds) > 1 else self.kind == kinds[0])
+        mine = self.kind == kinds[0]
+        for kind in kinds[1:]:
+            mine |= self.kind == kind
+        return self.take(np.flatnonzero(mine))
 
     def take(self, which: npt.NDArray[np.bool_] | Places) -> Piece:
         """The records at these indices, or where the mask holds."""
+        if which.dtype == np.bool_ and which.all():
+            return self
         return Piece(
             self.data, self.place[which], self.end[which], self.kind[which], self.ordinal[which]
         )
+
+    @property
+    def strange(self) -> Places:
+        """Places of the records of a type that perf of Linux 7.2 does not write."""
+        found: Places = self.place[~_KNOWN[np.minimum(self.kind, 255)]]
+        return found
 
     def __len__(self) -> int:
         """Number of records."""

@@ -14,7 +14,7 @@ from scxval.errors import ScxvalError
 from scxval.events.columns import NULL, Columns, Names
 from scxval.formats.tracepoint import Tracepoint, integers, places, texts
 from scxval.tracers.conversion import EXAMPLES, Conversion, Losses
-from scxval.tracers.perf_sched.chain import KNOWN_TYPES, Chain, Piece, Type
+from scxval.tracers.perf_sched.chain import Chain, Piece, Type
 from scxval.tracers.perf_sched.compressed import Compressed
 from scxval.tracers.perf_sched.file import (
     FOREIGN_MAGIC,
@@ -153,17 +153,16 @@ class _Reading:
     def _piece(self, piece: Piece) -> None:
         self.sideband.read(piece)
         self.compressed.read(piece)
-        strange = ~np.isin(piece.kind, list(KNOWN_TYPES))
-        self.damage.add("a record of a type that perf does not have", piece.place[strange])
+        self.damage.add("a record of a type that perf does not have", piece.strange)
         samples = piece.of(Type.SAMPLE)
         event = self.events.of(samples)
         self.damage.add("a sample of no event of this file", samples.place[event < 0])
-        for number in np.unique(event[event >= 0]).tolist():
-            mine = samples.take(event == number)
+        for number, count in enumerate(np.bincount(event[event >= 0]).tolist()):
             point = self.points.get(number)
-            if point is None:
-                self.unused[self._name(number)] += len(mine)
-            else:
+            if count and point is None:
+                self.unused[self._name(number)] += count
+            elif count and point is not None:
+                mine = samples.take(np.flatnonzero(event == number))
                 self._samples(mine, self.events.layouts[number], point)
 
     def _name(self, number: int) -> str:
@@ -177,7 +176,8 @@ class _Reading:
         begin, size, whole = layout.raw(samples)
         whole &= size >= point.size
         self.damage.add(f"a {point.name} that is too short", samples.place[~whole])
-        samples, begin, size = samples.take(whole), begin[whole], size[whole]
+        if not whole.all():
+            samples, begin, size = samples.take(whole), begin[whole], size[whole]
         data = samples.data
         values = {name: integers(data, begin, point.fields[name]) for name in _COMMON}
         time = samples.read(layout.offset(TIME), "<u8")
@@ -192,16 +192,17 @@ class _Reading:
                 fits &= where + length <= begin + size
         fits &= sound(values)
         self.damage.add(f"a {point.name} that contradicts itself", samples.place[~fits])
-        samples, begin = samples.take(fits), begin[fits]
-        values = {name: value[fits] for name, value in values.items()}
+        if not fits.all():
+            samples, begin, time, cpu = samples.take(fits), begin[fits], time[fits], cpu[fits]
+            values = {name: value[fits] for name, value in values.items()}
         for name in COMM_FIELDS & set(FIELDS[point.name]):
             values[name] = self.names.codes(texts(data, begin, point.fields[name]))
         by = values.pop("common_pid")
         del values["common_type"]
         records = Records(
             name=point.name,
-            time_ns=time[fits].astype(np.int64),
-            cpu=cpu[fits].astype(np.int16),
+            time_ns=time.astype(np.int64),
+            cpu=cpu.astype(np.int16),
             record=samples.ordinal,
             by=by,
             values=values,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scxval.events.columns import EVIDENCE, Columns, Ints, Names, join, rows
-from scxval.formats.tracepoint import first_bytes
+from scxval.formats.tracepoint import first_bytes, zero_tails
 from scxval.tracers.perf_sched.chain import Piece, Type
 from scxval.tracers.perf_sched.limits import MAX_CPU, sound_tids
 from scxval.tracers.perf_sched.samples import CPU, TIME, Trailer
@@ -70,7 +70,7 @@ class Sideband:
         records = records.take(records.at_least(_COMM_BYTES + self.trailer.size))
         begin = records.place + 16
         raw = first_bytes(records.data, begin, records.end - self.trailer.size - begin)
-        raw[np.logical_or.accumulate(raw == 0, axis=1)] = 0
+        zero_tails(raw)
         pid, tid = records.read(8, "<i4"), records.read(12, "<i4")
         comm = self.names.codes(raw)
         back = self.trailer.back(TIME)

@@ -21,7 +21,7 @@ from scxval.events.stats import stats_table
 from scxval.events.table import empty_table
 from scxval.formats.source import read_source
 from scxval.tracers.conversion import EXAMPLE_CHARS, EXAMPLES, StatsConversion
-from scxval.tracers.scx_stats.meta import About, about, is_meta
+from scxval.tracers.scx_stats.meta import About, about, is_meta, top_of
 
 SAMPLED = re.compile(rb'\s*\{\s*"t_(sent|recv)_mono_ns"\s*:\s*\d+\s*,')
 BARE = re.compile(rb'\s*\{\s*"errno"\s*:\s*-?\d+\s*,\s*"args"\s*:\s*\{\s*"resp"\s*:')
@@ -231,7 +231,8 @@ def _number_and_text(value: Any) -> tuple[float | None, str | None]:
 
 
 def _conclude(read: Reading, notes: list[str]) -> StatsConversion:
-    told = {path: about(read.meta, keys) for path, keys in read.keys.items()}
+    top = top_of(read.meta, {keys[0] for keys in read.keys.values() if keys})
+    told = {path: about(read.meta, top, keys) for path, keys in read.keys.items()}
     paths = read.columns["path"]
     described: dict[str, list[Any]] = {
         name: [getattr(told[path], name) for path in paths] for name in About.__dataclass_fields__

@@ -2,13 +2,14 @@
 """What a scheduler says of its statistics: the answer to stats_meta, looked up by a value's path.
 
 Per struct its fields; each is a `datum`, an `array` of them or a `dict`, of a basic type or of a struct
-again (scx_stats 1.1.2, src/stats.rs). The struct marked `top` is the whole answer.
+again (scx_stats 1.1.2, src/stats.rs). A struct marked `top` is a whole answer; scx_lavd has one for each of
+its targets.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,10 +36,17 @@ def is_meta(answer: object) -> bool:
     )
 
 
-def about(meta: Mapping[str, Any], keys: Sequence[str]) -> About:
-    """What `meta` says of the value at `keys`, names and indices from the outside in."""
-    tops = [struct for struct in meta.values() if struct.get("top")]
-    struct: Any = tops[0] if len(tops) == 1 else None
+def top_of(meta: Mapping[str, Any], names: Set[str]) -> str:
+    """The struct marked `top` that has the most of an answer's outermost names; "" if none has any."""
+    tops = [name for name, struct in meta.items() if struct.get("top")]
+    covered = {name: len(names & meta[name]["fields"].keys()) for name in tops}
+    best = max(covered, key=lambda name: covered[name], default="")
+    return best if best and covered[best] else ""
+
+
+def about(meta: Mapping[str, Any], top: str, keys: Sequence[str]) -> About:
+    """What `meta` says of the value at `keys`, names and indices from the outside in, in struct `top`."""
+    struct: Any = meta.get(top)
     field: Any = None
     rest = list(keys)
     while rest:

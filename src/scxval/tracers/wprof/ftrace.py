@@ -31,7 +31,7 @@ from scxval.tracers.wprof import rows as made
 from scxval.tracers.wprof.session import LATEST_NS
 
 # Fields of SchedWaking and SchedWakeupNew: comm, pid, target_cpu.
-_FIELDS = ((1, LEN), (2, VARINT), (4, VARINT))
+_FIELDS = ((1, LEN), (2, VARINT), (5, VARINT))
 _MAX_CPU = np.iinfo(np.int16).max
 Pids = Callable[[Ints], Int64s]
 

@@ -19,6 +19,8 @@ Array = npt.NDArray[Any]
 
 NAME_BYTES = 16
 WORD_BYTES = 8
+# One more digit still fits into 63 bits.
+_MOST = ((1 << 63) - 1) // 10
 # One in each byte of a word.
 _EACH = 0x0101010101010101
 # The first n bytes of a little-endian word.
@@ -121,8 +123,8 @@ def seconds(data: Array, at: int, end: int) -> tuple[int, int]:
             dot = True
         elif 48 <= byte <= 57:
             digits += 1
-            # Eighteen digits fit; what follows is far below a nanosecond.
-            if value < 10**17:
+            # What does not fit into 63 bits is far below a nanosecond.
+            if value < _MOST:
                 value = value * 10 + byte - 48
                 decimals += dot
             elif not dot:

@@ -126,7 +126,7 @@ def _bytes_at(path: Path, offset: int, size: int) -> bytes:
                 file.seek(offset)
                 return file.read(size)
         return read_source(path).data[offset : offset + size]
-    except (OSError, OverflowError, ScxvalError):
+    except (OSError, OverflowError, ValueError, ScxvalError):
         return b""
 
 
