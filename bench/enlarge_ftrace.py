@@ -37,15 +37,14 @@ def copies_of(pages: Pages, copies: int, write: Callable[[bytes], object]) -> No
 
 def enlarge_trace_dat(capture: bytes, copies: int, target: Path) -> None:
     """Write a trace.dat of version 7, packed by zstd, with every CPU's pages so many times."""
-    header = read_header(Cursor(io.BytesIO(capture), "capture"))
-    buffer = header.buffers[0]
-    first_options = struct.unpack_from("<Q", capture, capture.index(b"1.5.7\0") + 6)[0]
-    size = struct.unpack_from("<Q", capture, first_options + 8)[0]
-    end = first_options + 16 + size
+    buffer = read_header(Cursor(io.BytesIO(capture), "capture")).buffers[0]
+    # Magic, version, byte order, sizes, and the compression's name and version come before it.
+    where = capture.index(b"\0", capture.index(b"\0", 16 + len(b"7\0")) + 1) + 1
+    (options,) = struct.unpack_from("<Q", capture, where)
+    kept, section = _options(capture, options)
     codec = pa.Codec("zstd", compression_level=3)
     with target.open("wb") as out:
-        # The section of the pages begins where the first options end.
-        out.write(capture[: end + 16])
+        out.write(capture[: section + 16])
         places = []
         for cpu in buffer.cpus:
             out.write(bytes(-out.tell() % PAGE_BYTES))
@@ -73,13 +72,30 @@ def enlarge_trace_dat(capture: bytes, copies: int, target: Path) -> None:
             out.write(struct.pack("<I", chunks))
             out.seek(after)
             places.append((cpu.cpu, place, after - place))
-        options = out.tell()
-        data = struct.pack("<Q", end) + b"\0mono\0" + struct.pack("<II", PAGE_BYTES, len(places))
-        data += b"".join(struct.pack("<IQQ", *place) for place in places)
-        body = struct.pack("<HI", BUFFER, len(data)) + data + struct.pack("<HIQ", 0, 8, 0)
+        place = out.tell()
+        data = (
+            struct.pack("<Q", section) + b"\0mono\0" + struct.pack("<II", PAGE_BYTES, len(places))
+        )
+        data += b"".join(struct.pack("<IQQ", *entry) for entry in places)
+        body = kept + struct.pack("<HI", BUFFER, len(data)) + data + struct.pack("<HIQ", 0, 8, 0)
         out.write(struct.pack("<HHIQ", 0, 0, 0, len(body)) + body)
-        out.seek(end - 8)
-        out.write(struct.pack("<Q", options))
+        out.seek(where)
+        out.write(struct.pack("<Q", place))
+
+
+def _options(capture: bytes, place: int) -> tuple[bytes, int]:
+    """All options but that of the pages, and the place of the section that it points to."""
+    at, kept, section = place + 16, b"", 0
+    while True:
+        option, size = struct.unpack_from("<HI", capture, at)
+        whole = capture[at : at + 6 + size]
+        at += len(whole)
+        if option == 0:
+            return kept, section
+        if option == BUFFER:
+            (section,) = struct.unpack_from("<Q", whole, 6)
+        else:
+            kept += whole
 
 
 def _chunk(out: io.BufferedWriter, codec: pa.Codec, data: bytes) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,13 +26,13 @@ class Capture:
         inside = self.path.is_relative_to(FIXTURES)
         return self.path.relative_to(FIXTURES).as_posix() if inside else self.path.name
 
-    def copy_into(self, folder: Path) -> None:
-        """The small files beside the capture (a log, a script) that its converter may look at."""
-        for file in self.path.parent.iterdir():
-            if file.is_dir():
-                shutil.copytree(file, folder / file.name)
-            elif file != self.path and not claims(file):
-                (folder / file.name).symlink_to(file)
+    def beside(self) -> dict[str, bytes]:
+        """The files beside the capture (a log, a script, a dump) that its converter may look at."""
+        return {
+            file.name: file.read_bytes()
+            for file in sorted(self.path.parent.iterdir())
+            if file.is_file() and file != self.path and not claims(file)
+        }
 
 
 def claims(path: Path) -> list[str]:

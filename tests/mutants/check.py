@@ -26,7 +26,7 @@ from scxval.formats.source import read_source
 from scxval.tracers.conversion import EXAMPLE_CHARS, EXAMPLES, StatsConversion
 from scxval.tracers.convert import Converted, Converter, converters
 from tests.captures import Capture
-from tests.mutants.make import Mutant, Original
+from tests.mutants.make import CUT_GZIP, Mutant, Original
 
 # Names and thread groups come from other rows of the same task, so a cut may change them.
 _OWN = [name for name in EVENT_SCHEMA.names if name not in ("comm", "pid")]
@@ -58,12 +58,17 @@ class Subject:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.capture.copy_into(self.folder)
+        for name, data in self._beside.items():
+            (self.folder / name).write_bytes(data)
 
     @property
     def path(self) -> Path:
         """Where a mutant lies while it is tried, beside what lay beside the capture."""
         return self.folder / self.capture.path.name.removesuffix(".gz")
+
+    @cached_property
+    def _beside(self) -> dict[str, bytes]:
+        return self.capture.beside()
 
     @cached_property
     def module(self) -> Converter:
@@ -75,7 +80,7 @@ class Subject:
         """The capture unpacked, long text shortened."""
         data = shortened(read_source(self.capture.path).data)
         window = self._convert(data).capability.window_ns
-        return Original(self.capture.name, data, window or (0, 0))
+        return Original(self.capture.name, data, window or (0, 0), self._beside)
 
     @cached_property
     def reference(self) -> Converted:
@@ -94,13 +99,22 @@ class Subject:
         """Convert a mutant and check all. Raises Broken, or whatever the converter lets through."""
         reference = self.reference
         self.path.write_bytes(mutant.data)
-        start = time.perf_counter()
+        for name, data in mutant.beside.items():
+            (self.folder / name).write_bytes(data)
+        try:
+            return self._attempt(mutant, reference, again)
+        finally:
+            for name in mutant.beside:
+                (self.folder / name).write_bytes(self._beside[name])
+
+    def _attempt(self, mutant: Mutant, reference: Converted, again: bool) -> Outcome:
+        start = time.process_time()
         try:
             result = self.module.convert(self.path)
         except ScxvalError as error:
             check_refusal(str(error))
-            return Outcome("refused", str(error), time.perf_counter() - start, 0)
-        seconds = time.perf_counter() - start
+            return Outcome("refused", str(error), time.process_time() - start, 0)
+        seconds = time.process_time() - start
         check_table(result.table)
         check_record(result.table, result.capability)
         if mutant.cut is not None:
@@ -131,6 +145,12 @@ class Subject:
         again = self.module.convert(self.path)
         if written(again, self.folder) != written(result, self.folder):
             raise Broken("a second conversion gave other bytes")
+
+
+def size_of(result: Converted) -> int:
+    """Rows of all its tables."""
+    stats = result.stats.num_rows if isinstance(result, StatsConversion) else 0
+    return int(result.table.num_rows + stats)
 
 
 def shortened(data: bytes) -> bytes:
@@ -164,6 +184,8 @@ def missing(record: Capability) -> tuple[object, ...]:
 
 def ends_whole(data: bytes, size: int) -> bool:
     """Whether a cut at this size leaves whole lines, or whole packets of a Perfetto trace."""
+    if size == CUT_GZIP:
+        return False
     if b"\0" not in data[:65536]:
         return data[size - 1 : size] == b"\n"
     at = 0

@@ -12,12 +12,13 @@ import gzip
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 Random = random.Random
+CUT_GZIP = -1
 
 NUMBER = re.compile(rb"0x[0-9a-fA-F]+|\d+")
 HUGE_TEXT = (
@@ -44,11 +45,15 @@ STEPS_NS = (1_000, 1_000_000, 10**9, 3600 * 10**9, 10**17, 1 << 62)
 
 @dataclass(frozen=True)
 class Mutant:
-    """A damaged file. `made_by` names what was done; `cut` is its length if it was only cut."""
+    """A damaged file. `made_by` names what was done; `beside` are damaged files beside it.
+
+    `cut` is its length if it was only cut, CUT_GZIP if it is a gzip file that was only cut.
+    """
 
     data: bytes
     made_by: str
     cut: int | None = None
+    beside: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class Original:
     name: str
     data: bytes
     window_ns: tuple[int, int]
+    beside: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def is_text(self) -> bool:
@@ -82,21 +88,34 @@ class Original:
 def mutant(original: Original, seed: int) -> Mutant:
     """The mutant of this number."""
     rng = Random(f"{original.name}:{seed}")
-    if rng.random() < 0.2:
+    way = rng.random()
+    if way < 0.2:
         size = _cut_place(original, rng)
         return Mutant(original.data[:size], f"cut at {size}", size)
-    data = original.data
-    done = []
-    for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        name, mutation = rng.choice(TEXT if original.is_text else BINARY)
-        data = mutation(data, rng, original)
-        done.append(name)
+    if way < 0.23:
+        packed = gzip.compress(original.data, 1, mtime=0)
+        return Mutant(cut(packed, rng, original), "gzip, cut", CUT_GZIP)
+    if way < 0.28 and original.beside:
+        name = rng.choice(sorted(original.beside))
+        done, changed = _mutated(original.beside[name], rng, original)
+        return Mutant(original.data, f"{name}: {done}", beside={name: changed})
+    done, data = _mutated(original.data, rng, original)
     if rng.random() < 0.1:
         packed = gzip.compress(data, 1, mtime=0)
         name, mutation = rng.choice(GZIP)
-        data = mutation(packed, rng, original)
-        done.append(f"gzip, {name}")
-    return Mutant(data, ", ".join(done))
+        return Mutant(mutation(packed, rng, original), f"{done}, gzip, {name}")
+    return Mutant(data, done)
+
+
+def _mutated(data: bytes, rng: Random, original: Original) -> tuple[str, bytes]:
+    """One to three mutations."""
+    choice = TEXT if b"\0" not in data[:65536] else BINARY
+    done = []
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        name, mutation = rng.choice(choice)
+        data = mutation(data, rng, original)
+        done.append(name)
+    return ", ".join(done), data
 
 
 def _cut_place(original: Original, rng: Random) -> int:

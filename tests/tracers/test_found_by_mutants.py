@@ -64,3 +64,14 @@ def test_a_text_of_tracefs_cut_anywhere(tmp_path, size):
     path.write_bytes(TEXT[:size])
     with pytest.raises(ScxvalError, match="no line of a sched tracepoint"):
         ftrace.convert(path)
+
+
+def test_a_text_of_tracefs_cut_between_lines_is_told_by_its_header(tmp_path):
+    whole = read_source(FIXTURES / "ftrace/trace.txt.gz").data
+    path = tmp_path / "trace"
+    path.write_bytes(whole)
+    assert not [note for note in ftrace.convert(path).capability.notes if "header" in note]
+    lines = whole.splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-700]))
+    (note,) = [n for n in ftrace.convert(path).capability.notes if "header" in n]
+    assert "700 of the 4118 entries" in note

@@ -18,10 +18,10 @@ from scxval.tracers.conversion import Conversion
 from tests.captures import Capture, captures
 from tests.mutants import run as runs
 from tests.mutants.check import Broken, Subject, ends_whole, shortened
-from tests.mutants.make import Mutant, Original, mutant
+from tests.mutants.make import CUT_GZIP, Mutant, Original, mutant
 from tests.mutants.run import replay, run
 
-EACH = 240
+EACH = 140
 SOURCES = sorted({capture.source for capture in captures()})
 
 
@@ -50,7 +50,7 @@ def test_a_mutant_is_the_same_every_time():
         made = [mutant(original, seed) for seed in range(300)]
         assert made == [mutant(original, seed) for seed in range(300)]
         assert len({m.data for m in made}) > 250
-        assert all(m.data == data[: m.cut] for m in made if m.cut is not None)
+        assert all(m.data == data[: m.cut] for m in made if m.cut is not None and m.cut != CUT_GZIP)
 
 
 # -- converters that break their word: each must be found out

@@ -168,9 +168,9 @@ def test_bad_status(cell, capsys, text):
 def test_recognise(tmp_path):
     assert recognise(FIXTURE / "bpftrace.txt.gz") == "bpftrace"
     other = tmp_path / "x.dat"
-    for content in (b"", b"no trace at all\0\0"):
+    for content, what in ((b"", "empty"), (b"no trace at all\0\0", "not a trace")):
         other.write_bytes(content)
-        with pytest.raises(ScxvalError, match=r"x\.dat: not a trace .* bpftrace"):
+        with pytest.raises(ScxvalError, match=rf"x\.dat: {what}.* \(known: bpftrace, "):
             recognise(other)
     with pytest.raises(ScxvalError, match="cannot read trace"):
         recognise(tmp_path / "missing")

@@ -315,7 +315,7 @@ def notes_of(tally: Tally) -> list[str]:
         told = ", ".join(f"{name} {count}" for name, count in sorted(tally.others.items()))
         notes.append(f"records of other tracepoints, not in the table: {told}")
     if tally.cut:
-        cpus = ", ".join(map(str, tally.cut))
+        cpus = ", ".join(map(str, sorted(set(tally.cut))))
         notes.append(f"the trace is cut off: CPU {cpus} ends within a page; what came before is in")
     if tally.gaps:
         notes.append(

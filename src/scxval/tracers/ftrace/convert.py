@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Turns raw ftrace into the event table and its capability record: ftrace.tar, or the text of tracefs.
 
-What a row means is in docs/events.md, and for the sched tracepoints in sched_records. `seq` is twice the
-record's place in the file (CPU after CPU in a tar, the line's number in a text), plus one for what
-comes on in a switch.
+What a row means is in sched_records. `seq` is twice the record's place in the file (CPU after CPU in
+a tar, the line's number in a text), plus one for what comes on in a switch.
 """
 
 from __future__ import annotations

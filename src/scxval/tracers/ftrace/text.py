@@ -58,6 +58,9 @@ class _Tally:
     examples: list[str] = field(default_factory=list)
     others: dict[str, int] = field(default_factory=dict)
     cut: bool = False
+    # Entries that the header of `trace` names, and those that are here, readable or not.
+    named: int = 0
+    entries: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,11 @@ def _notes(tally: _Tally, known_clock: bool) -> list[str]:
         notes.append(f"{tally.unknown_gaps} gaps without a number of lost events")
     if tally.cut:
         notes.append("the last line has no end: the text is cut off, and that line left out")
+    if tally.named > tally.entries:
+        notes.append(
+            f"{tally.named - tally.entries} of the {tally.named} entries that the header names are "
+            "not here: the text is cut off, or lines were taken out"
+        )
     if tally.others:
         told = ", ".join(f"{name} {count}" for name, count in sorted(tally.others.items()))
         notes.append(f"records of other tracepoints, not in the table: {told}")
@@ -134,6 +142,7 @@ def _read_block(
     base = tally.lines
     tally.lines += len(lines.start)
     leads, is_event = _leads(scan, lines)
+    tally.entries += len(leads.line)
     _read_other_lines(scan, lines, np.flatnonzero(~is_event), tally)
     taken = np.zeros(len(leads.line), dtype=np.bool_)
     for name in FIELDS:
@@ -237,6 +246,7 @@ def _read_other_lines(scan: Scan, lines: Lines, which: Positions, tally: _Tally)
         text = scan.text(int(lines.start[place]), int(lines.end[place]))
         written, lost = _WRITTEN.match(text), _LOST.fullmatch(text)
         if written:
+            tally.named += int(written[1])
             tally.lost += max(0, int(written[2]) - int(written[1]))
         elif lost:
             tally.lost += int(lost[1] or 0)
@@ -250,6 +260,7 @@ def _read_other_lines(scan: Scan, lines: Lines, which: Positions, tally: _Tally)
 
 def _unread(tally: _Tally, text: str) -> None:
     tally.unparsed += 1
+    tally.entries += 1
     if len(tally.examples) < EXAMPLES:
         tally.examples.append(text)
 

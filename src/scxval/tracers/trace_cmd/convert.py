@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Turns trace.dat into the event table and its capability record.
 
-What a row means is in docs/events.md, and for the sched tracepoints in sched_records. `seq` is twice the
-record's place in the file (CPU after CPU), plus one for what comes on in a switch. Times are taken as
-they were recorded: offsets that trace-cmd would add when it reports are not.
+What a row means is in sched_records. `seq` is twice the record's place in the file (CPU after CPU),
+plus one for what comes on in a switch. Times are taken as they were recorded: offsets that trace-cmd
+would add when it reports are not.
 """
 
 from __future__ import annotations
