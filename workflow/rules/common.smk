@@ -13,8 +13,10 @@ from snakemake.exceptions import WorkflowError
 
 from scxval.catalog.combination import TOGETHER, part_names, tracer_parts
 from scxval.catalog.config import parse_config
+from scxval.catalog.combination import tracer_parts
 from scxval.catalog.matrix import plan, probes, this_host
 from scxval.catalog.model import AXES, Cell
+from scxval.catalog.programs import host_program
 from scxval.catalog.schema import repository
 from scxval.errors import HarnessError, ScxvalError
 from scxval.vm.job import cell_spec, scheduler_record
@@ -299,7 +301,7 @@ def workload_result(wildcards):
 def tracer_code(wildcards):
     """How the tracers are run; their converters are not part of a run."""
     folders = [t.module for t in tracer_parts(wildcards.tracer, CATALOG.tracers)]
-    files = ("__init__.py", "probes.py", "sample.py")
+    files = ("__init__.py", "probes.py", "recorder.py", "sample.py")
     return code(*(f"tracers/{folder}/{file}" for folder in folders for file in files))
 
 
@@ -324,6 +326,29 @@ def cell_part(wildcards):
     }
 
 
+def tracer_binary_of(tracer):
+    """Where the program of a tracer lies that the guest's image lacks; [] for one that it has."""
+    if tracer.source == "crate":
+        return f"resources/tracers/crate/{tracer.binary}"
+    return str(host_program(tracer)) if tracer.source == "host" else []
+
+
+def tracer_binaries(wildcards):
+    """The programs of a cell's tracers that the guest's image lacks, in their order."""
+    parts = tracer_parts(wildcards.tracer, CATALOG.tracers)
+    return [path for part in parts if (path := tracer_binary_of(part))]
+
+
+def configured_tracers():
+    """Programs from crates of every tracer that the configuration names."""
+    parts = [
+        part
+        for name in CONFIG.axes["tracer"]
+        for part in tracer_parts(name, CATALOG.tracers)
+    ]
+    return sorted({tracer_binary_of(p) for p in parts if p.source == "crate"})
+
+
 def machine_vcpus(wildcards):
     """CPUs to keep free for a cell; clamped to --cores, and never what the guest gets."""
     return CATALOG.machines[wildcards.machine].vcpus or workflow.cores
@@ -344,7 +369,13 @@ def machine_memory(wildcards):
 
 
 def crate_version(wildcards):
-    return CATALOG.schedulers[wildcards.crate].crate_version
+    """The version of a crate; its program has the crate's name."""
+    entries = getattr(CATALOG, wildcards.kind).values()
+    return next(
+        entry.crate_version
+        for entry in entries
+        if entry.source == "crate" and entry.binary == wildcards.crate
+    )
 
 
 def tree_names():

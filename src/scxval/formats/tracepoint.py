@@ -123,8 +123,21 @@ def texts(
         view = np.ndarray((data.size - 15, 16), np.uint8, buffer=data, strides=(1, 1))
         found = view[start + field.offset]
     # What follows the terminating zero is whatever the kernel's buffer held before.
-    found[np.logical_or.accumulate(found == 0, axis=1)] = 0
+    words = found.view("<u8")
+    ended = _up_to_zero(words[:, 0])
+    _up_to_zero(words[:, 1])
+    words[ended, 1] = 0
     return found
+
+
+def _up_to_zero(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Clear what follows the first zero byte of each word, in place; which words have one."""
+    ones, high = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+    # The lowest bit that is left is the high bit of the first zero byte.
+    zeros = (words - ones) & ~words & high
+    words &= ((zeros & (~zeros + np.uint64(1))) >> np.uint64(7)) - np.uint64(1)
+    ended: npt.NDArray[np.bool_] = zeros != 0
+    return ended
 
 
 def places(

@@ -14,6 +14,7 @@ from scxval.catalog.outcomes import Outcome
 from scxval.events.schema import TraceKind
 from scxval.report import facts, text
 from scxval.report.load import NOT_RUN, Run
+from scxval.report.tasks import run_tasks
 
 # The files of docs/contracts.md, in the order of the stages.
 CONTRACT_FILES = (
@@ -79,6 +80,7 @@ class CellView:
         self.expected_ops = str(_mapping(status.get("scheduler")).get("expected") or "")
         self.lost = self._lost(status)
         self.facts = facts.own_facts(run, all_facts)
+        self.tasks, self.no_tasks = run_tasks(run)
 
     @staticmethod
     def _exit_codes(status: dict[str, Any]) -> list[tuple[str, str]]:

@@ -21,6 +21,8 @@ class TracerCommand:
     A tracer whose losses stand in its file alone has a function `lost_events(file: Path) -> int` in
     its module: the file, RAW_FILE, is then counted on the host once the run has ended.
 
+    `binary` is the name that the tracer's own program gets in {in}; "" for one that the image has.
+
     Where several tracers run side by side, each has folders of its own behind these names.
     """
 
@@ -33,6 +35,7 @@ class TracerCommand:
     files: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
     stop_signal: str = "SIGINT"
+    binary: str = ""
     exit_codes: tuple[int, ...] = (0,)
 
 

@@ -7,11 +7,9 @@ A cell without a trace that may carry its name gets an empty table and a capabil
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import pkgutil
 import sys
-import zlib
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +23,10 @@ from scxval.catalog.outcomes import Outcome
 from scxval.errors import ScxvalError
 from scxval.events.capability import Capability
 from scxval.events.stats import empty_stats, write_stats
-from scxval.events.table import empty_table, write_events
+from scxval.events.table import empty_table, is_events, write_events
+from scxval.files import whole
+from scxval.formats.near import PARQUET_MAGIC, what_is
+from scxval.formats.source import read_head
 from scxval.tracers.conversion import StatsConversion
 
 HEAD_BYTES = 4096
@@ -66,31 +67,31 @@ def _module(name: str) -> Any:
 def recognise(path: Path) -> str:
     """The name of the tracer module that reads this file, by its content.
 
-    Raises ScxvalError that lists the known formats when none does.
+    Raises ScxvalError when none does (with what the file is, where that is known) or several do.
     """
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ScxvalError(f"cannot read trace {path}: {error}") from error
+    head = read_head(path, HEAD_BYTES)
     known = converters()
-    for name, module in known.items():
-        if module.recognises(head):
-            return name
-    raise ScxvalError(
-        f"{path}: not a trace of a known format; known: {', '.join(known)} (plain or .gz)"
-    )
+    claims = [name for name, module in known.items() if module.recognises(head)]
+    if len(claims) == 1:
+        return claims[0]
+    if claims:
+        raise ScxvalError(f"{path}: claimed by several converters ({', '.join(claims)})")
+    if head.startswith(PARQUET_MAGIC) and is_events(path):
+        raise ScxvalError(f"{path}: an event table already: nothing to convert")
+    what = what_is(head) or "not a trace of a known format"
+    raise ScxvalError(f"{path}: {what} (known: {', '.join(known)}; plain or gzip)")
 
 
-def convert_file(path: Path, events: Path, capability: Path) -> None:
+def convert_file(path: Path, events: Path, capability: Path) -> Converted:
     """Convert one trace of any known format into an event table and a capability record.
 
-    What has statistics too leaves them beside the event table, as *stats.parquet.
+    What has statistics too leaves them beside the event table, as *stats.parquet. Raises ScxvalError
+    when it cannot be read or the files cannot be written, and then writes none.
     """
     result = converters()[recognise(path)].convert(path)
-    _write(result.table, result.capability, events, capability)
-    if isinstance(result, StatsConversion):
-        write_stats(result.stats, stats_beside(events))
+    stats = (result.stats, stats_beside(events)) if isinstance(result, StatsConversion) else None
+    _write(result.table, result.capability, events, capability, stats)
+    return result
 
 
 def stats_beside(events: Path) -> Path:
@@ -183,19 +184,36 @@ def _scheduler_held(scheduler: dict[str, Any]) -> bool:
 
 def _raw_file(raw: Path) -> tuple[Path | None, str]:
     """The trace in a raw folder and its tracer's name."""
+    return next(iter(raw_files(raw)), (None, ""))
+
+
+def raw_files(raw: Path) -> list[tuple[Path, str]]:
+    """The traces in a raw folder, by the names that tracers give them, each with its tracer's name."""
+    found = []
     for name in converters():
         file = str(_module(f"scxval.tracers.{name}").RAW_FILE)
-        for path in (raw / file, raw / f"{file}.gz"):
-            if path.is_file():
-                return path, name
-    return None, ""
+        paths = [raw / file, raw / f"{file}.gz"] if file else []
+        found += [(path, name) for path in paths if path.is_file()][:1]
+    return found
 
 
-def _write(table: pa.Table, record: Capability, events: Path, capability: Path) -> None:
-    for path in (events, capability):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_events(table, events)
-    record.write(capability)
+def _write(
+    table: pa.Table,
+    record: Capability,
+    events: Path,
+    capability: Path,
+    stats: tuple[pa.Table, Path] | None = None,
+) -> None:
+    """All files, whole, or none."""
+    paths = [events, capability, *([stats[1]] if stats else [])]
+    try:
+        with whole(*paths) as parts:
+            write_events(table, parts[0])
+            record.write(parts[1])
+            if stats:
+                write_stats(stats[0], parts[2])
+    except OSError as error:
+        raise ScxvalError(f"cannot write {', '.join(map(str, paths))}: {error}") from error
 
 
 def main(argv: list[str] | None = None) -> int:
