@@ -170,7 +170,7 @@ def test_recognise(tmp_path):
     other = tmp_path / "x.dat"
     for content in (b"", b"no trace at all\0\0"):
         other.write_bytes(content)
-        with pytest.raises(ScxvalError, match=r"x\.dat: not a trace .* bpftrace"):
+        with pytest.raises(ScxvalError, match=r"x\.dat: .*known: bpftrace"):
             recognise(other)
     with pytest.raises(ScxvalError, match="cannot read trace"):
         recognise(tmp_path / "missing")
@@ -275,3 +275,25 @@ def test_which_modules_make_events():
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    ("late_s", "early_s", "says"),
+    [
+        (0, 0, []),
+        (0.5, 0, ["begins 0.500 s after the workload"]),
+        (0, 7.1, ["ends 7.100 s before the workload"]),
+        (1, 1, ["begins 1.000 s after the workload", "ends 1.000 s before the workload"]),
+    ],
+)
+def test_a_trace_that_does_not_reach_over_the_workload_is_told(cell, late_s, early_s, says):
+    """As of a tracer that lagged behind when it was stopped, and says of no event that it was lost."""
+    cell.trace()
+    assert cell.convert() == 0
+    first, last = cell.result()[1].window_ns
+    cell.status["window_ns"] = [first - int(late_s * 1e9), last + int(early_s * 1e9)]
+    assert cell.convert() == 0
+    table, record = cell.result()
+    assert table.num_rows == ROWS
+    lacks = "the trace lacks a part of the workload: "
+    assert [note.removeprefix(lacks) for note in record.notes if note.startswith(lacks)] == says
