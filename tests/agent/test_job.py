@@ -133,9 +133,11 @@ def test_a_scheduler_that_is_lost_before_it_was_seen(
 ) -> None:
     # What this host's kernel cannot show: one reading before the start, the next after the end.
     readings = [ScxState("disabled", "", 4, 0), ScxState("disabled", "", 5, 0)]
-    monkeypatch.setattr(
-        "scxval.agent.job.read_state", lambda: readings.pop(0) if readings[1:] else readings[0]
-    )
+    for module in ("job", "scx"):
+        monkeypatch.setattr(
+            f"scxval.agent.{module}.read_state",
+            lambda: readings.pop(0) if readings[1:] else readings[0],
+        )
     result = run(tmp_path, ["true"], scheduler={"argv": ["false"], "ops": "x"})
     assert result["outcome"] == "scheduler_ejected"
     assert "enabled and lost again before the workload began" in result["reason"]

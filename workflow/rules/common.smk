@@ -348,7 +348,7 @@ def workload_result(wildcards):
 def tracer_code(wildcards):
     """How the tracers are run; their converters are not part of a run."""
     folders = [t.module for t in tracer_parts(wildcards.tracer, CATALOG.tracers)]
-    files = ("__init__.py", "probes.py", "sample.py")
+    files = ("__init__.py", "probes.py", "recorder.py", "sample.py")
     return code(*(f"tracers/{folder}/{file}" for folder in folders for file in files))
 
 

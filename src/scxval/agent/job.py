@@ -18,8 +18,8 @@ from typing import Any
 
 from scxval.agent import cpus
 from scxval.agent.clocks import Marks
-from scxval.agent.procs import Child, Stop, first_line, in_folders, start, wait_until
-from scxval.agent.scx import ScxState, read_events, read_state, read_text
+from scxval.agent.procs import Child, Stop, first_line, in_folders, start
+from scxval.agent.scx import ScxState, await_enabled, lost, read_events, read_state, read_text
 
 # A memory file system with less than this left has been written full.
 FULL_BYTES = 1 << 16
@@ -162,38 +162,10 @@ class Job:
         log = self.out / "scheduler.log"
         self.scheduler = child = start("scheduler_rejected", argv, log)
         limit_s = self.spec["limits"]["attach_s"]
-        wait_until(
-            lambda: (
-                read_state().runs(spec["ops"], before.enable_seq) or child.exit_code is not None
-            ),
-            limit_s,
-        )
-        state = read_state()
+        state, trouble = await_enabled(child, spec["ops"], before, limit_s)
         self.result["scheduler"]["before"] = state.as_dict()
-        absent = state.state == "absent"
-        outcome = "unsupported" if absent else "scheduler_rejected"
-        without = "; this kernel has no sched_ext" if absent else ""
-        if state.state != "enabled" and state.enable_seq > before.enable_seq:
-            # A scheduler that stalls may stall this process too, which then sees only the end.
-            raise Stop(
-                "scheduler_ejected",
-                f"{Path(argv[0]).name} was enabled and lost again before the workload began",
-                "scheduler.log",
-            )
-        if child.exit_code is not None:
-            raise Stop(
-                outcome,
-                f"{Path(argv[0]).name} ended with exit code {child.exit_code} before it was enabled"
-                f"{without}",
-                "scheduler.log",
-            )
-        if not state.runs(spec["ops"], before.enable_seq):
-            raise Stop(
-                outcome,
-                f"sched_ext is {state.state} with ops {state.ops!r} after {limit_s} s; "
-                f"expected enabled with ops {spec['ops']!r}{without}",
-                "scheduler.log",
-            )
+        if trouble:
+            raise trouble
         self.enabled = state
         self.check_place("scheduler", child)
         self.marks.take("scheduler-enabled")
@@ -210,21 +182,9 @@ class Job:
                     "dmesg.log",
                 )
             return
-        child = self.scheduler
-        same = after.state == "enabled" and (after.ops, after.enable_seq, after.nr_rejected) == (
-            self.enabled.ops,
-            self.enabled.enable_seq,
-            self.enabled.nr_rejected,
-        )
-        if same and child.exit_code is None:
-            return
-        ended = "still runs" if child.exit_code is None else f"ended with {child.exit_code}"
-        raise Stop(
-            "scheduler_ejected",
-            f"sched_ext is {after.state} with ops {after.ops!r} after the workload (was "
-            f"{self.enabled.ops!r}); the scheduler's process {ended}",
-            "scheduler.log",
-        )
+        trouble = lost(self.scheduler, self.enabled, after)
+        if trouble:
+            raise trouble
 
     # -- tracers
 

@@ -139,9 +139,28 @@ def _convert_part(
     result = converters()[name].convert(path)
     found = result.capability
     lost = max(found.lost, told.get("lost") or 0)
-    notes = [*([note] if note else []), *found.notes]
+    gaps = _uncovered(status.get("window_ns"), found)
+    notes = [*([note] if note else []), *gaps, *found.notes]
     stats = result.stats if isinstance(result, StatsConversion) else empty_stats()
     return result.table, replace(found, lost=lost, notes=notes), stats
+
+
+def _uncovered(window_ns: list[int] | None, found: Capability) -> list[str]:
+    """What of the workload's time the trace does not reach.
+
+    Starting and ending a workload are events themselves, so that a trace of all of it begins before and
+    ends after. A tracer that is stopped while it lags behind may drop what it has not read and not say so
+    (seen with bpftrace 0.27 on a starved guest).
+    """
+    if window_ns is None or found.window_ns is None:
+        return []
+    late_ns, early_ns = found.window_ns[0] - window_ns[0], window_ns[1] - found.window_ns[1]
+    ends = (("begins", late_ns, "after the workload"), ("ends", early_ns, "before the workload"))
+    return [
+        f"the trace lacks a part of the workload: {word} {gap_ns / 1e9:.3f} s {where}"
+        for word, gap_ns, where in ends
+        if gap_ns > 0
+    ]
 
 
 def _read_status(path: Path) -> dict[str, Any]:
