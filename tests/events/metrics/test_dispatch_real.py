@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from scxval.events.metrics import measure
+from scxval.events.metrics.trace import NEVER, take_apart
 from scxval.events.schema import dsq_name
 from scxval.tracers.bpftrace.convert import convert
+from scxval.tracers.conversion import Conversion
 
 TRACE = Path(__file__).parents[2] / "fixtures/bpftrace-rusty/bpftrace.txt.gz"
 INSERT = re.compile(
@@ -23,8 +25,13 @@ INSERT = re.compile(
 
 
 @cache
+def converted() -> Conversion:
+    return convert(TRACE)
+
+
+@cache
 def measured() -> dict[tuple[str, str, str, str], float | None]:
-    result = convert(TRACE)
+    result = converted()
     rows = measure(result.table, result.capability, (0, 1 << 62), None).to_pylist()
     return {(r["scope"], r["name"], r["metric"], r["stat"]): r["value"] for r in rows}
 
@@ -79,15 +86,20 @@ def test_vtime_steps_by_queue() -> None:
         assert measured()["dsq", name, "vtime_step", "max"] == max(found)
 
 
-def test_rt_app_is_one_process() -> None:
-    """Its threads bear their tasks' names; `timeout` forked it, whose name it bore at first."""
-    found = measured()
-
-    def count(scope: str, *names: str) -> float:
-        return sum(found[scope, name, "scheduling_delay", "count"] or 0 for name in names)
-
-    assert count("process", "rt-app") > count("task", "hog", "per") > 0
-    assert ("process", "hog", "scheduling_delay", "count") not in found
-    both = count("process", "rt-app", "timeout")
-    assert both == count("task", "rt-app", "hog", "per", "timeout")
-    assert count("process", "timeout") < count("task", "timeout")
+def test_a_process_is_all_its_threads() -> None:
+    """rt-app's threads bear their tasks' names, and its main thread at first that of `timeout`."""
+    table = converted().table
+    process_of = dict(zip(table["tid"].to_pylist(), table["pid"].to_pylist(), strict=True))
+    by_tid = defaultdict(set)
+    for tid, comm in zip(table["tid"].to_pylist(), table["comm"].to_pylist(), strict=True):
+        by_tid[tid].add(comm)
+    (leader,) = (
+        tid for tid, names in by_tid.items() if tid == process_of[tid] and "rt-app" in names
+    )
+    threads = {tid for tid, pid in process_of.items() if pid == leader}
+    assert set().union(*(by_tid[tid] for tid in threads)) == {"timeout", "rt-app", "hog", "per"}
+    waits = take_apart(table).waits
+    ended = waits.tid[waits.end_ns != NEVER].tolist()
+    expected = sum(tid in threads for tid in ended)
+    assert measured()["process", "rt-app", "scheduling_delay", "count"] == expected > 500
+    assert ("process", "hog", "scheduling_delay", "count") not in measured()
