@@ -61,13 +61,13 @@ def best_s(work: Callable[[], object], repeats: int = 3) -> float:
     return min(times)
 
 
-def convert(file: Path, repeats: int = 1) -> Conversion:
+def convert(file: Path, repeats: int = 1, compiled: bool = False) -> Conversion:
     """The quickest of some conversions, each by a new process on one core.
 
-    Loops that are compiled when first used are compiled by an extra run, which does not count. Raises
-    SystemExit when the file cannot be converted.
+    Loops that are compiled when first used are compiled by an extra run, which does not count, unless
+    they are `compiled`. Raises SystemExit when the file cannot be converted.
     """
-    runs = [_convert_once(file) for _ in range(repeats + 1)][1:]
+    runs = [_convert_once(file) for _ in range(repeats + (not compiled))][not compiled :]
     return min(runs, key=lambda run: run.convert_s)
 
 

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from scxval.agent.cpus import cgroup_root, isolated, online, parse_list, sharing
+from scxval.agent.cpus import cgroup_root, frequency_drivers, isolated, online, parse_list, sharing
 
 
 @pytest.mark.parametrize(
@@ -24,3 +25,12 @@ def test_this_host() -> None:
     groups = sharing()
     # Every CPU is a thread of one core.
     assert sorted(cpu for core in groups["cores"] for cpu in parse_list(core)) == everyone
+
+
+def test_frequency_drivers(tmp_path: Path) -> None:
+    assert frequency_drivers(tmp_path) == []
+    for policy, driver in ((0, "acpi-cpufreq\n"), (4, "acpi-cpufreq\n"), (8, "")):
+        folder = tmp_path / f"cpufreq/policy{policy}"
+        folder.mkdir(parents=True)
+        (folder / "scaling_driver").write_text(driver)
+    assert frequency_drivers(tmp_path) == ["acpi-cpufreq"]

@@ -106,10 +106,11 @@ def rows(
     count = len(time_ns)
     code = KIND[kind] if isinstance(kind, TraceKind) else kind
     narrow: dict[str, Ints] = {}
-    values: dict[str, Ints | int] = {"cpu": cpu, "kind": code, "probe": probe}
+    values: dict[str, Ints | int] = {"time_ns": time_ns, "seq": seq, "cpu": cpu}
+    values |= {"kind": code, "probe": probe}
     for name, value in given.items():
         values[name] = REASON[value] if isinstance(value, Reason) else value
-    for name, kind_of in list(NARROW.items())[2:]:
+    for name, kind_of in NARROW.items():
         value = values.pop(name, NULL)
         narrow[name] = (
             np.full(count, value, dtype=kind_of)
@@ -118,12 +119,7 @@ def rows(
         )
     if values:
         raise TypeError(f"no column {', '.join(values)}")
-    return Columns(
-        time_ns=np.asarray(time_ns, dtype=np.int64),
-        seq=np.asarray(seq, dtype=np.int64),
-        **narrow,
-        wide={name: _wide(value) for name, value in (wide or {}).items()},
-    )
+    return Columns(**narrow, wide={name: _wide(value) for name, value in (wide or {}).items()})
 
 
 def _wide(value: npt.NDArray[np.integer] | Wide) -> Wide:
