@@ -48,7 +48,7 @@ relock: provision
 		cp $$lock envs/$$(basename $$(dirname $$lock)).lock; done
 	cp resources/guest/lock.txt envs/guest.lock
 	cp resources/buildroot/lock.txt envs/buildroot.lock
-	for lock in resources/schedulers/crate/*.lock.txt; do \
+	for lock in resources/*/crate/*.lock.txt; do \
 		cp $$lock envs/$$(basename $$lock .lock.txt).lock; done
 
 lock-python:

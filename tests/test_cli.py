@@ -102,7 +102,7 @@ def test_convert(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["convert", str(trace)]) == 0
     table = read_events(folder / "mine.txt.gz.events.parquet")
     assert table.num_rows > 20_000
-    assert f"{table.num_rows} events, 0 lost" in capsys.readouterr().out
+    assert f"{table.num_rows} events in " in capsys.readouterr().out
     (folder / "other").write_text("no trace at all\n")
     assert main(["convert", "other"]) == 2
     assert "bpftrace" in capsys.readouterr().err

@@ -65,7 +65,15 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(command=show_command)
 
     convert = commands.add_parser("convert", help="any known trace file to an event table")
-    convert.add_argument("trace", type=Path)
+    convert.add_argument("trace", type=Path, nargs="?", help="a trace, or a run's (raw) folder")
+    convert.add_argument("--list", action="store_true", help="the formats that are known")
+    convert.add_argument(
+        "-o",
+        dest="folder",
+        type=Path,
+        metavar="DIR",
+        help="write events.parquet and capability.json",
+    )
     convert.add_argument("--events", type=Path, help="default: TRACE.events.parquet")
     convert.add_argument("--capability", type=Path, help="default: TRACE.capability.json")
     convert.set_defaults(command=convert_command)
@@ -188,19 +196,17 @@ def _pairs(record: dict[str, Any]) -> str:
 
 
 def convert_command(args: argparse.Namespace) -> int:
-    """Convert one file."""
-    from scxval.events.capability import read_capability
-    from scxval.tracers.convert import convert_file
+    """Convert one file, or list the formats."""
+    from scxval.tracers.outside import convert_outside, find_trace, formats, outputs
 
-    events = args.events or args.trace.with_name(args.trace.name + ".events.parquet")
-    capability = args.capability or args.trace.with_name(args.trace.name + ".capability.json")
-    if not args.trace.is_file():
-        raise ScxvalError(f"no file {args.trace}")
-    convert_file(args.trace, events, capability)
-    seen = read_capability(capability)
-    print(
-        f"{events}: {seen.events} events, {seen.lost} lost, {seen.unparsed} records not understood"
-    )
+    if args.list:
+        print("\n".join(formats()))
+        return 0
+    if args.trace is None:
+        raise ScxvalError("convert: name a trace; --list shows the formats that are known")
+    trace = find_trace(args.trace)
+    where = outputs(args.trace, args.folder, args.events, args.capability)
+    print(convert_outside(trace, where))
     return 0
 
 

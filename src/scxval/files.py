@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +34,22 @@ def write_json(path: Path, data: Any) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def whole(*paths: Path) -> Iterator[list[Path]]:
+    """Write files all whole or none: what is written to the paths yielded takes these paths at the end.
+
+    What stood there before stays until then. Makes the folders. Raises OSError and leaves nothing behind.
+    """
+    parts = [path.with_name(f"{path.name}.part") for path in paths]
+    try:
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        yield parts
+        for path, part in zip(paths, parts, strict=True):
+            part.replace(path)
+    finally:
+        for part in parts:
+            with contextlib.suppress(OSError):
+                part.unlink()

@@ -170,6 +170,17 @@ def test_tracer_ready_and_its_losses_summed(tmp_path: Path) -> None:
             "print('ready', flush=True); time.sleep(60)",
             "ended with exit code 7 after SIGINT",
         ),
+        (
+            "import signal, time; signal.signal(2, signal.SIG_IGN);"
+            "print('ready', flush=True); time.sleep(60)",
+            "had not ended 2 s after SIGINT, and was killed",
+        ),
+        (
+            # As one that was killed under the workload and takes its time to go.
+            "import os, signal, time; signal.signal(2, lambda *_: os.kill(os.getpid(), 9));"
+            "print('ready', flush=True); time.sleep(60)",
+            "died with exit code -9",
+        ),
     ],
 )
 def test_tracer_failed(tmp_path: Path, code: str, says: str) -> None:

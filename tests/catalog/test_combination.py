@@ -38,14 +38,17 @@ def raw(raw_config: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("bpftrace+bpf", "unknown part of tracer 'bpftrace+bpf': 'bpf'; did you mean 'bpftrace'?"),
+        (
+            "bpftrace+bpftrac",
+            "unknown part of tracer 'bpftrace+bpftrac': 'bpftrac'; did you mean 'bpftrace'?",
+        ),
         ("bpftrace+none", "tracer 'bpftrace+none': none is no tracer, so it runs beside no other"),
         ("none+bpftrace", "tracer 'none+bpftrace': none is no tracer"),
         ("bpftrace+bpftrace", "bpftrace would run twice"),
         ("bpftrace+scx-stats+bpftrace_again", "bpftrace would run twice; run each in a cell"),
         ("bpftrace+", "unknown part of tracer 'bpftrace+': ''"),
         ("+", "unknown part of tracer '+': ''"),
-        ("bpf", "unknown tracer 'bpf'; did you mean 'bpftrace'?"),
+        ("bpftrac", "unknown tracer 'bpftrac'; did you mean 'bpftrace'?"),
     ],
 )
 def test_refused_in_one_line(raw: dict[str, Any], value: str, says: str) -> None:

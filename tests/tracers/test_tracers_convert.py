@@ -165,10 +165,9 @@ def test_bad_status(cell, capsys, text):
 def test_recognise(tmp_path):
     assert recognise(FIXTURE / "bpftrace.txt.gz") == "bpftrace"
     other = tmp_path / "x.dat"
-    for content in (b"", b"PERFILE2\0\0"):
-        other.write_bytes(content)
-        with pytest.raises(ScxvalError, match=r"x\.dat: not a trace .* bpftrace"):
-            recognise(other)
+    other.write_bytes(b"hello")
+    with pytest.raises(ScxvalError, match=r"x\.dat: not a trace .* bpftrace"):
+        recognise(other)
     with pytest.raises(ScxvalError, match="cannot read trace"):
         recognise(tmp_path / "missing")
 

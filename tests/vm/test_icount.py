@@ -64,6 +64,7 @@ def test_nothing_of_the_host_comes_in(tmp_path: Path) -> None:
     assert argv[argv.index("-icount") + 1] == "shift=3,sleep=off"
     assert argv[argv.index("-accel") + 1] == "tcg,thread=single"
     assert "-drive" not in argv
+    assert "idle=poll" in argv[argv.index("-append") + 1].split()
     assert [word.split(",")[2] for word in argv if word.startswith("local,")] == [
         "mount_tag=job_out"
     ]
@@ -89,6 +90,9 @@ def test_two_runs_are_the_same(fault_config: Config, guest: Guest, tmp_path: Pat
         assert status["outcome"] == "ok", (status["reason"], status["log_tail"])
         # The console goes on after the job, when the host's disk has had its say.
         seen.append({k: v for k, v in status["raw"].items() if k not in ("console.log", "vm.log")})
+    # Said first: where two runs part is easier to see in times than in digests.
+    first, second = ((tmp_path / name / "raw/agent.jsonl").read_text() for name in "ab")
+    assert first == second
     assert len([name for name in seen[0] if name.startswith("workload/rt-")]) == 3
     assert seen[0] == seen[1]
     record = json.loads((tmp_path / "a/provenance.json").read_text())

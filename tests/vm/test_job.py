@@ -11,7 +11,9 @@ import pytest
 
 from scxval.catalog.config import Config
 from scxval.catalog.model import Tracer
-from scxval.vm.job import build_job, spec_from_json
+from scxval.errors import ScxvalError
+from scxval.tracers.base import TracerCommand
+from scxval.vm.job import build_job, spec_from_json, write_job
 
 from .test_outcomes import spec_of
 
@@ -70,3 +72,25 @@ def test_a_command_is_run_as_it_stands(fault_config: Config) -> None:
     spec = spec_of(fault_config, workload="hackbench")
     job = build_job(spec, frozenset(), None)
     assert job.spec["workload"] == {"argv": list(spec.workload.argv)}
+
+
+def test_a_tracer_brings_its_program(
+    fault_config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = TracerCommand(["{in}/tool"], "", "", [], ["{in}/tool", "-V"], "", binary="tool")
+    monkeypatch.setattr("scxval.tracers.bpftrace.command", lambda options, functions: own)
+    spec = spec_of(fault_config, tracer="bpftrace")
+    file = tmp_path / "tool-1.2"
+    file.write_text("x")
+    job = build_job(spec, frozenset(), None, (), (file,))
+    assert job.copies["tool"] == file
+    assert "binary" not in job.spec["tracers"][0]
+    (tracer,) = spec.tracers
+    two = dataclasses.replace(spec, tracers=(tracer, dataclasses.replace(tracer, name="other")))
+    both = build_job(two, frozenset(), None, (), (file, file))
+    assert both.copies["parts/bpftrace/tool"] == file
+    assert both.spec["versions"]["tracer.bpftrace"] == ["{in}/parts/bpftrace/tool", "-V"]
+    write_job(both, tmp_path / "job")
+    assert (tmp_path / "job/parts/bpftrace/tool").stat().st_mode & 0o111
+    with pytest.raises(ScxvalError, match="0 tracer binaries for 1 \\(tool\\)"):
+        build_job(spec, frozenset(), None)

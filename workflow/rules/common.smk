@@ -11,14 +11,18 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from scxval.catalog.combination import TOGETHER, part_names, tracer_parts
 from scxval.catalog.config import parse_config
+from scxval.catalog.combination import tracer_parts
 from scxval.catalog.matrix import plan, probes, this_host
 from scxval.catalog.model import AXES, Cell
+from scxval.catalog.programs import host_program
 from scxval.catalog.schema import repository
 from scxval.errors import HarnessError, ScxvalError
 from scxval.vm.job import cell_spec, scheduler_record
 from scxval.vm.space import require_for_sweep
 from scxval.files import tree_sha256
+from scxval.tracers.base import makes_events
 from scxval.vm import qemu
 
 # `snakemake` may be called by its path, without its environment's bin folder on PATH; jobs call
@@ -40,12 +44,15 @@ except ScxvalError as error:
 CATALOG = CONFIG.catalog
 PROVISION = json.dumps(CONFIG.provision, sort_keys=True)
 LIMITS = json.dumps(asdict(CONFIG.limits))
+ONE_TRACER = "|".join(map(re.escape, CATALOG.tracers))
+SEVERAL_TRACERS = rf"(?:{ONE_TRACER})(?:{re.escape(TOGETHER)}(?:{ONE_TRACER}))+"
 
 
 wildcard_constraints:
     scheduler="|".join(map(re.escape, CATALOG.schedulers)),
     workload="|".join(map(re.escape, CATALOG.workloads)),
-    tracer="|".join(map(re.escape, CATALOG.tracers)),
+    tracer=f"{ONE_TRACER}|{SEVERAL_TRACERS}",
+    part=ONE_TRACER,
     isolation="|".join(map(re.escape, CATALOG.isolations)),
     machine="|".join(map(re.escape, CATALOG.machines)),
     kernel="|".join(map(re.escape, CATALOG.kernels)),
@@ -114,6 +121,26 @@ def planned_events(wildcards):
 
 def planned_metrics(wildcards):
     return planned("metrics.parquet")
+
+
+def planned_parts(wildcards):
+    """Table and capability of each tracer, of the cells that have several."""
+    return [
+        f"results/runs/{cell.path}/parts/{part}/{file}"
+        for cell in current_plan().cells
+        if len(parts := part_names(cell.tracer)) > 1
+        for part in parts
+        for file in ("events.parquet", "capability.json")
+    ]
+
+
+def planned_stats(wildcards):
+    """The scheduler's own statistics, of the cells that sample them."""
+    return [
+        f"results/runs/{cell.path}/stats.parquet"
+        for cell in current_plan().cells
+        if stats_part_of(cell.tracer)
+    ]
 
 
 def plan_json(wildcards):
@@ -272,9 +299,54 @@ def workload_result(wildcards):
 
 
 def tracer_code(wildcards):
-    """How the tracer is run; its converter is not part of a run."""
-    folder = CATALOG.tracers[wildcards.tracer].module
-    return code(f"tracers/{folder}/__init__.py", f"tracers/{folder}/probes.py")
+    """How the tracers are run; their converters are not part of a run."""
+    folders = [t.module for t in tracer_parts(wildcards.tracer, CATALOG.tracers)]
+    files = ("__init__.py", "probes.py", "sample.py")
+    return code(*(f"tracers/{folder}/{file}" for folder in folders for file in files))
+
+
+def stats_part_of(tracer):
+    """The one of a cell's tracers that samples the scheduler's statistics; "" without one."""
+    parts = tracer_parts(tracer, CATALOG.tracers)
+    return next((part.name for part in parts if part.module == "scx_stats"), "")
+
+
+def stats_part(wildcards):
+    return stats_part_of(wildcards.tracer)
+
+
+def cell_part(wildcards):
+    """The part whose tables are the cell's own: the first that makes events, else the first."""
+    parts = tracer_parts(wildcards.tracer, CATALOG.tracers)
+    part = next((p for p in parts if makes_events(p.module)), parts[0])
+    folder = f"{RUN_DIR}/parts/{part.name}"
+    return {
+        "events": f"{folder}/events.parquet",
+        "capability": f"{folder}/capability.json",
+    }
+
+
+def tracer_binary_of(tracer):
+    """Where the program of a tracer lies that the guest's image lacks; [] for one that it has."""
+    if tracer.source == "crate":
+        return f"resources/tracers/crate/{tracer.binary}"
+    return str(host_program(tracer)) if tracer.source == "host" else []
+
+
+def tracer_binaries(wildcards):
+    """The programs of a cell's tracers that the guest's image lacks, in their order."""
+    parts = tracer_parts(wildcards.tracer, CATALOG.tracers)
+    return [path for part in parts if (path := tracer_binary_of(part))]
+
+
+def configured_tracers():
+    """Programs from crates of every tracer that the configuration names."""
+    parts = [
+        part
+        for name in CONFIG.axes["tracer"]
+        for part in tracer_parts(name, CATALOG.tracers)
+    ]
+    return sorted({tracer_binary_of(p) for p in parts if p.source == "crate"})
 
 
 def machine_vcpus(wildcards):
@@ -297,7 +369,13 @@ def machine_memory(wildcards):
 
 
 def crate_version(wildcards):
-    return CATALOG.schedulers[wildcards.crate].crate_version
+    """The version of a crate; its program has the crate's name."""
+    entries = getattr(CATALOG, wildcards.kind).values()
+    return next(
+        entry.crate_version
+        for entry in entries
+        if entry.source == "crate" and entry.binary == wildcards.crate
+    )
 
 
 def tree_names():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Raw traces to tables. Needs: results/runs/<cell>/{status.json,raw/}.
-# Makes: events.parquet, capability.json and metrics.parquet beside them.
+# Makes: events.parquet, capability.json and metrics.parquet beside them; with several tracers, parts/;
+# with a sampler of statistics, stats.parquet.
 
 
 rule convert:
@@ -13,6 +14,8 @@ rule convert:
         capability=f"{RUN_DIR}/capability.json",
     log:
         f"logs/convert/{RUN_LOG}",
+    wildcard_constraints:
+        tracer=ONE_TRACER,
     params:
         code=code("tracers/**/*.py", "events/*.py"),
     shell:
@@ -22,6 +25,73 @@ rule convert:
             --raw {input.raw:q} \
             --events {output.events:q} \
             --capability {output.capability:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule convert_part:
+    """The raw trace of one of several tracers of a run."""
+    input:
+        status=f"{RUN_DIR}/status.json",
+        raw=f"{RUN_DIR}/raw",
+    output:
+        events=f"{RUN_DIR}/parts/{{part}}/events.parquet",
+        capability=f"{RUN_DIR}/parts/{{part}}/capability.json",
+    log:
+        f"logs/convert_part/{{part}}/{RUN_LOG}",
+    wildcard_constraints:
+        tracer=SEVERAL_TRACERS,
+    params:
+        code=code("tracers/**/*.py", "events/*.py"),
+    shell:
+        """
+        python -m scxval.tracers.convert \
+            --status {input.status:q} \
+            --raw {input.raw:q} \
+            --part {wildcards.part:q} \
+            --events {output.events:q} \
+            --capability {output.capability:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule choose_part:
+    """Of several tracers, the first that makes events gives the cell's own table."""
+    input:
+        unpack(cell_part),
+    output:
+        events=f"{RUN_DIR}/events.parquet",
+        capability=f"{RUN_DIR}/capability.json",
+    log:
+        f"logs/choose_part/{RUN_LOG}",
+    wildcard_constraints:
+        tracer=SEVERAL_TRACERS,
+    shell:
+        """
+        cp {input.events:q} {output.events:q} 2>{log:q}
+        cp {input.capability:q} {output.capability:q} 2>>{log:q}
+        """
+
+
+rule stats:
+    """What a scheduler says of itself over time, sampled beside the tracers or alone."""
+    input:
+        status=f"{RUN_DIR}/status.json",
+        raw=f"{RUN_DIR}/raw",
+    output:
+        stats=f"{RUN_DIR}/stats.parquet",
+    log:
+        f"logs/stats/{RUN_LOG}",
+    params:
+        code=code("tracers/**/*.py", "events/*.py"),
+        part=stats_part,
+    shell:
+        """
+        python -m scxval.tracers.scx_stats.cell \
+            --status {input.status:q} \
+            --raw {input.raw:q} \
+            --part {params.part:q} \
+            --output {output.stats:q} \
             >{log:q} 2>&1
         """
 

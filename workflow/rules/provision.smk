@@ -140,17 +140,18 @@ rule tree_schedulers:
         """
 
 
-rule crate_scheduler:
-    """One sched_ext scheduler from the Rust registry."""
+rule crate:
+    """One sched_ext scheduler or tracer from the Rust registry."""
     input:
         root="resources/buildroot/root.tar",
     output:
-        binary="resources/schedulers/crate/{crate}",
-        lock="resources/schedulers/crate/{crate}.lock.txt",
+        binary="resources/{kind}/crate/{crate}",
+        lock="resources/{kind}/crate/{crate}.lock.txt",
     log:
-        "logs/crate_scheduler/{crate}.log",
+        "logs/crate/{kind}/{crate}.log",
     wildcard_constraints:
-        crate=r"scx_[a-z0-9_]+",
+        kind="schedulers|tracers",
+        crate=r"scx[a-z0-9_]+",
     # cargo takes every core, and only one build at a time may use what they share.
     threads: workflow.cores
     params:
@@ -161,7 +162,7 @@ rule crate_scheduler:
         # State that cargo keeps up to date by itself, not a result: never an output.
         shared="resources/buildroot/crates.tar",
     message:
-        "One sched_ext scheduler from the Rust registry: usually 5 minutes on 2 cores, the next ones 1 to 3"
+        "{wildcards.crate} from the Rust registry: usually 5 minutes on 2 cores, the next ones 1 to 3"
     shell:
         """
         python -m scxval.provision.schedulers \

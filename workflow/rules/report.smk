@@ -27,6 +27,8 @@ rule report:
         status=planned_status,
         events=planned_events,
         metrics=planned_metrics,
+        parts=planned_parts,
+        stats=planned_stats,
     output:
         page="results/report/index.html",
     log:

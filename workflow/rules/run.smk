@@ -9,6 +9,7 @@ rule run_cell:
         state=machine_state,
         functions=machine_functions,
         scheduler=scheduler_on_machine,
+        tracers=tracer_binaries,
         workload=workload_file,
     output:
         status=f"{RUN_DIR}/status.json",
@@ -35,6 +36,7 @@ rule run_cell:
             --state {input.state:q} \
             --functions {input.functions:q} \
             --scheduler {input.scheduler:q} \
+            --tracers {input.tracers:q} \
             --workload {input.workload:q} \
             --output {params.folder:q} \
             --parent $PPID \

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -75,13 +76,19 @@ class Tracing:
         if self.child is None:
             return None
         died = self.child.exit_code
-        sign = self.spec["stop_signal"]
-        code = self.child.stop(signal.Signals[sign], limit_s)
+        sign = signal.Signals[self.spec["stop_signal"]]
+        asked_s = time.monotonic()
+        code = self.child.stop(sign, limit_s)
         self.lost = self.lost_events()
+        if died is None and code is not None and code < 0 and code != -sign:
+            if time.monotonic() - asked_s > limit_s:
+                return self.failed(f"had not ended {limit_s} s after {sign.name}, and was killed")
+            # One that was killed under the workload may still have been on its way out.
+            died = code
         if died is not None:
             return self.failed(f"died with exit code {died} while the workload ran")
         well = code in self.spec["exit_codes"]
-        return None if well else self.failed(f"ended with exit code {code} after {sign}")
+        return None if well else self.failed(f"ended with exit code {code} after {sign.name}")
 
     def lost_events(self) -> int | None:
         """Sum of what the tracer itself says it lost, in its log and its outputs; None: it never says."""

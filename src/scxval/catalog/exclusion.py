@@ -19,6 +19,7 @@ from scxval.catalog.model import (
     Workload,
 )
 from scxval.catalog.outcomes import Outcome
+from scxval.catalog.programs import host_program
 
 # The kernel's own words (scx_enable, Linux 6.12 and later); dmesg of such an attempt shows them.
 NO_ISOLCPUS = 'sched_ext: Not compatible with "isolcpus=" domain isolation'
@@ -161,6 +162,19 @@ def tracers_exclude_each_other(point: Point) -> Why | None:
     )
 
 
+def no_program(point: Point) -> Why | None:
+    """A tracer's program may be one that only the user can bring."""
+    for tracer in point.tracers:
+        if tracer.source == "host" and host_program(tracer) is None:
+            return (
+                Outcome.UNSUPPORTED,
+                f"tracer {tracer.name} needs a program that nothing here provides: {tracer.binary!r} "
+                "cannot be executed on this host; put it on PATH, or name its path as `binary` of the "
+                "tracer's entry in a catalogue folder of your own",
+            )
+    return None
+
+
 def no_stats(point: Point) -> Why | None:
     """scx_stats is a library that schedulers use, and not every one does."""
     if point.scheduler.stats or not any(t.module == "scx_stats" for t in point.tracers):
@@ -214,6 +228,7 @@ RULES: tuple[Callable[[Point], Why | None], ...] = (
     isolcpus_refused,
     cgroups_on_the_host,
     tracers_exclude_each_other,
+    no_program,
     no_stats,
     too_little_memory,
     accelerator_fails,

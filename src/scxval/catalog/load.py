@@ -122,6 +122,9 @@ def _entry(record: type[Entry], name: str, body: dict[str, Any], folder: Path) -
     if "files" in values:
         where = f"{folder / 'schedulers.yaml'}: {name}"
         values["files"] = tuple(file_beside(folder, file, where) for file in values["files"])
+    if "/" in values.get("binary", ""):
+        # Of a tracer: a path is relative to the folder whose entry names it.
+        values["binary"] = str((folder / Path(values["binary"]).expanduser()).resolve())
     if values.get("launcher") == "host":
         values = {**values, "accelerator": "none", "vcpus": 0, "memory_mib": 0}
     return record(name=name, **values)

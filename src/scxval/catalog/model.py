@@ -81,7 +81,8 @@ class Workload:
 class Tracer:
     """A tracer: `module` names the folder under scxval.tracers, or "" for no tracer.
 
-    `raw_mib` is what a cell's raw files take on disk at most, for the check before a sweep.
+    `raw_mib` is what a cell's raw files take on disk at most, for the check before a sweep. The program is
+    in the guest's image, or is `binary`: of a crate, or of this host (a path, or a name on PATH).
     """
 
     name: str
@@ -89,6 +90,9 @@ class Tracer:
     about: str
     options: dict[str, int | str | bool] = field(default_factory=dict)
     raw_mib: int = 16
+    source: Literal["image", "crate", "host"] = "image"
+    binary: str = ""
+    crate_version: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ columns, so that ten million rows stay within a gigabyte.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,10 @@ NULL = -1
 Ints = npt.NDArray[np.signedinteger]
 Bools = npt.NDArray[np.bool_]
 
-_NARROW: dict[str, npt.DTypeLike] = {
+# The columns that every `Columns` has, with their types.
+NARROW: dict[str, npt.DTypeLike] = {
+    "time_ns": np.int64,
+    "seq": np.int64,
     "cpu": np.int16,
     "kind": np.int8,
     "probe": np.int16,
@@ -92,7 +96,7 @@ def rows(
     kind: TraceKind | int | Ints,
     probe: int,
     *,
-    wide: dict[str, npt.NDArray[np.integer] | Wide] | None = None,
+    wide: Mapping[str, npt.NDArray[np.integer] | Wide] | None = None,
     **given: Ints | int | Reason,
 ) -> Columns:
     """Rows from arrays of one length; what is not given is null. A single value goes for all rows.
@@ -105,7 +109,7 @@ def rows(
     values: dict[str, Ints | int] = {"cpu": cpu, "kind": code, "probe": probe}
     for name, value in given.items():
         values[name] = REASON[value] if isinstance(value, Reason) else value
-    for name, kind_of in _NARROW.items():
+    for name, kind_of in list(NARROW.items())[2:]:
         value = values.pop(name, NULL)
         narrow[name] = (
             np.full(count, value, dtype=kind_of)
@@ -131,40 +135,61 @@ def _wide(value: npt.NDArray[np.integer] | Wide) -> Wide:
 
 def join(parts: Sequence[Columns]) -> Columns:
     """All rows, piece after piece."""
-    narrow = {
-        name: np.concatenate(
-            [getattr(part, name) for part in parts] or [np.zeros(0, dtype=_dtype(name))]
-        )
-        for name in ("time_ns", "seq", *_NARROW)
-    }
+    return parts[0] if len(parts) == 1 else _joined(parts, None)
+
+
+def merge(parts: Sequence[Columns]) -> Columns:
+    """All rows in canonical order: (time_ns, cpu, seq)."""
+    # Column by column: rows joined first and then put in order would be there three times.
+    order = canonical_order(*(_column(parts, name) for name in ("time_ns", "cpu", "seq")))
+    return join(parts) if order is None else _joined(parts, order)
+
+
+def canonical_order(
+    time_ns: npt.NDArray[np.int64], cpu: Ints, seq: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64] | None:
+    """The places of rows in canonical order, None when they are in it. Nearly sorted is fast."""
+    if _is_ordered(time_ns, cpu, seq):
+        return None
+    by_time = np.argsort(time_ns, kind="stable")
+    if _is_ordered(time_ns[by_time], cpu[by_time], seq[by_time]):
+        return by_time
+    return np.lexsort((seq, cpu, time_ns))
+
+
+def _is_ordered(time_ns: npt.NDArray[np.int64], cpu: Ints, seq: npt.NDArray[np.int64]) -> bool:
+    same = time_ns[1:] == time_ns[:-1]
+    placed = (time_ns[1:] > time_ns[:-1]) | (same & (cpu[1:] > cpu[:-1]))
+    placed |= same & (cpu[1:] == cpu[:-1]) & (seq[1:] >= seq[:-1])
+    return bool(placed.all())
+
+
+def _joined(parts: Sequence[Columns], order: npt.NDArray[np.int64] | None) -> Columns:
+    narrow = {name: _column(parts, name, order) for name in NARROW}
     wide = {}
     for name in WIDE:
         if any(name in part.wide for part in parts):
             have = [part.wide.get(name) or _none(len(part)) for part in parts]
-            wide[name] = Wide(
-                np.concatenate([w.values for w in have]), np.concatenate([w.known for w in have])
+            values, known = (
+                np.concatenate([w.values for w in have]),
+                np.concatenate([w.known for w in have]),
             )
+            wide[name] = Wide(values, known) if order is None else Wide(values[order], known[order])
     return Columns(**narrow, wide=wide)
 
 
-def _dtype(name: str) -> npt.DTypeLike:
-    return _NARROW.get(name, np.int64)
+def _column(
+    parts: Sequence[Columns], name: str, order: npt.NDArray[np.int64] | None = None
+) -> npt.NDArray[Any]:
+    pieces = [getattr(part, name) for part in parts]
+    if not pieces:
+        return np.zeros(0, dtype=NARROW[name])
+    column: npt.NDArray[Any] = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
+    return column if order is None else column[order]
 
 
 def _none(count: int) -> Wide:
     return Wide(np.zeros(count, dtype=np.uint64), np.zeros(count, dtype=np.bool_))
-
-
-def in_order(columns: Columns) -> Columns:
-    """Rows in canonical order: (time_ns, cpu, seq)."""
-    time, cpu, seq = columns.time_ns, columns.cpu, columns.seq
-    later = time[1:] > time[:-1]
-    same = time[1:] == time[:-1]
-    placed = later | (same & (cpu[1:] > cpu[:-1]))
-    placed |= same & (cpu[1:] == cpu[:-1]) & (seq[1:] >= seq[:-1])
-    if placed.all():
-        return columns
-    return columns.take(np.lexsort((seq, cpu, time)))
 
 
 def switches(
@@ -322,42 +347,49 @@ def _stable_order(tid: Ints) -> npt.NDArray[np.int64]:
 
 def _carried(values: Ints, life: Bools) -> Ints:
     """Replace NULL by the nearest value before it in the same life, else the nearest after it."""
-    place = np.arange(len(values))
-    begin = np.maximum.accumulate(np.where(life, place, 0))
-    before = np.maximum.accumulate(np.where(values >= 0, place, -1))
-    after = np.where(values >= 0, place, len(values))
-    after = np.minimum.accumulate(after[::-1])[::-1]
-    alive = begin[np.minimum(after, len(values) - 1)] == begin
-    nearest = np.where(before >= begin, before, np.where(alive, after, len(values)))
+    count = len(values)
+    # Half the width of numpy's own places: these arrays are the most that a conversion holds.
+    number: Any = np.int32 if count < 1 << 31 else np.int64
+    place = np.arange(count, dtype=number)
+    known = values >= 0
+    begin = np.maximum.accumulate(np.where(life, place, number(0)))
+    before = np.maximum.accumulate(np.where(known, place, number(-1)))
+    after = np.where(known, place, number(count))[::-1]
+    after = np.minimum.accumulate(after)[::-1]
+    alive = begin[np.minimum(after, count - 1)] == begin
+    nearest = np.where(alive, after, number(count))
+    np.copyto(nearest, before, where=before >= begin)
     extended: Ints = np.append(values, values.dtype.type(NULL))
     return extended[nearest]
 
 
 def to_table(columns: Columns, comms: Iterable[str], probes: Iterable[str]) -> pa.Table:
     """The event table of rows in order; evidence is dropped."""
-    if (columns.kind < 0).any():
-        columns = columns.take(columns.kind >= 0)
+    # Column by column: all of them twice would be the most that a conversion ever holds.
+    real = columns.kind >= 0
+    keep: Bools | slice = slice(None) if real.all() else real
     made = {
-        "time_ns": pa.array(columns.time_ns),
-        "cpu": pa.array(columns.cpu),
-        "kind": _text(columns.kind, [str(kind) for kind in KINDS]),
-        "comm": _text(columns.comm, list(comms)),
-        "reason": _text(columns.reason, [str(reason) for reason in REASONS]),
-        "probe": _text(columns.probe, list(probes)),
-        "seq": pa.array(columns.seq),
+        "time_ns": pa.array(columns.time_ns[keep]),
+        "cpu": pa.array(columns.cpu[keep]),
+        "kind": _text(columns.kind[keep], [str(kind) for kind in KINDS]),
+        "comm": _text(columns.comm[keep], list(comms)),
+        "reason": _text(columns.reason[keep], [str(reason) for reason in REASONS]),
+        "probe": _text(columns.probe[keep], list(probes)),
+        "seq": pa.array(columns.seq[keep]),
     }
     for name in _NULLABLE:
-        values = getattr(columns, name)
+        values = getattr(columns, name)[keep]
         typed = values.astype(np.bool_) if name == "success" else values
         made[name] = pa.array(typed, mask=values < 0)
     for name in WIDE:
         wide = columns.wide.get(name)
         kind = EVENT_SCHEMA.field(name).type
         if wide is None:
-            made[name] = pa.nulls(len(columns), kind)
+            made[name] = pa.nulls(len(made["seq"]), kind)
         else:
-            values = wide.values.view(np.int64) if kind == pa.int64() else wide.values
-            made[name] = pa.array(values, mask=~wide.known)
+            values = wide.values[keep]
+            typed = values.view(np.int64) if kind == pa.int64() else values
+            made[name] = pa.array(typed, mask=~wide.known[keep])
     return pa.table([made[name] for name in EVENT_SCHEMA.names], schema=EVENT_SCHEMA)
 
 

@@ -71,3 +71,11 @@ def read_events(path: Path, columns: list[str] | None = None) -> pa.Table:
     if not table.schema.equals(expected):
         raise ScxvalError(f"{path}: columns are not those of an event table")
     return table
+
+
+def is_events(path: Path) -> bool:
+    """Whether a file is an event table, by the columns that it names."""
+    try:
+        return bool(pq.read_schema(path, memory_map=False).equals(EVENT_SCHEMA))
+    except (OSError, pa.ArrowInvalid):
+        return False

@@ -8,8 +8,10 @@ gives nothing, because what it holds before the damage may be wrong too.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from scxval.errors import ScxvalError
 
@@ -35,33 +37,83 @@ def read_source(path: Path) -> Source:
         raise ScxvalError(f"cannot read trace {path}: {error.strerror or error}") from error
     if not data.startswith(GZIP_MAGIC):
         return Source(data)
-    pieces = []
-    note = ""
-    while data.startswith(GZIP_MAGIC):
-        member = zlib.decompressobj(_GZIP)
+    blocks = Blocks(path)
+    return Source(b"".join(blocks), blocks.note)
+
+
+class Blocks:
+    """What a file holds, in blocks of at most `size` bytes (3 or more), for one pass that keeps little of it.
+
+    `note` is "" or, after the last block, that the file was cut. Raises as `read_source` does.
+    """
+
+    def __init__(self, path: Path, size: int = 1 << 22) -> None:
+        self.path = path
+        self.size = size
+        self.note = ""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The blocks, none of them empty."""
         try:
-            pieces.append(member.decompress(data))
-        except zlib.error as error:
-            raise ScxvalError(f"cannot read trace {path}: damaged gzip file: {error}") from error
-        if not member.eof:
-            note = CUT_NOTE
-            break
-        data = member.unused_data
-    return Source(pieces[0] if len(pieces) == 1 else b"".join(pieces), note)
+            with self.path.open("rb") as file:
+                data = file.read(self.size)
+                if data.startswith(GZIP_MAGIC):
+                    yield from self._members(file, data)
+                    return
+                while data:
+                    yield data
+                    data = file.read(self.size)
+        except OSError as error:
+            raise ScxvalError(
+                f"cannot read trace {self.path}: {error.strerror or error}"
+            ) from error
+
+    def _members(self, file: BinaryIO, data: bytes) -> Iterator[bytes]:
+        while data.startswith(GZIP_MAGIC):
+            member = zlib.decompressobj(_GZIP)
+            while not member.eof:
+                data = data or file.read(self.size)
+                ended = not data
+                try:
+                    block = member.decompress(data, self.size)
+                except zlib.error as error:
+                    raise ScxvalError(
+                        f"cannot read trace {self.path}: damaged gzip file: {error}"
+                    ) from error
+                if block:
+                    yield block
+                elif ended and not member.eof:
+                    self.note = CUT_NOTE
+                    return
+                data = member.unconsumed_tail
+            data = member.unused_data
+            if len(data) < len(GZIP_MAGIC):
+                data += file.read(self.size)
 
 
 def read_head(path: Path, size: int) -> bytes:
     """At most the first `size` bytes of what a file holds. Raises ScxvalError as `read_source` does."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(size)
-            if not data.startswith(GZIP_MAGIC):
-                return data
-            member = zlib.decompressobj(_GZIP)
-            head = b""
-            while data and len(head) < size and not member.eof:
-                head += member.decompress(data, size - len(head))
-                data = member.unconsumed_tail or file.read(size)
-            return head
-    except (OSError, zlib.error) as error:
-        raise ScxvalError(f"cannot read trace {path}: {error}") from error
+    head = b""
+    for block in Blocks(path, size):
+        head += block
+        if len(head) >= size:
+            break
+    return head[:size]
+
+
+def whole_lines(path: Path, size: int = 1 << 22) -> Iterator[Source]:
+    """What a file holds in pieces of whole lines, `size` bytes or a line each, so that it is never in
+    memory at once. The last piece may end without a newline, and has the note when the file was cut.
+
+    Raises ScxvalError as `read_source` does; damage is found where it is, after the pieces before it.
+    """
+    blocks = Blocks(path, size)
+    rest: list[bytes] = []
+    for block in blocks:
+        head, newline, tail = block.rpartition(b"\n")
+        if newline:
+            yield Source(b"".join([*rest, head, newline]))
+            rest = []
+        rest.append(tail)
+    if any(rest) or blocks.note:
+        yield Source(b"".join(rest), blocks.note)

@@ -23,7 +23,10 @@ CONTRACT_FILES = (
     "capability.json",
     "events.parquet",
     "metrics.parquet",
+    "stats.parquet",
 )
+# What each of several tracers has, in parts/<tracer>/.
+PART_FILES = ("capability.json", "events.parquet")
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,9 @@ class CellView:
     def files(self) -> list[File]:
         """The files that are there, the contract's first, then raw/."""
         status = self.run.status or {}
-        files = [self._file(name, None) for name in CONTRACT_FILES if self._is_there(name)]
+        parts = _mapping(_mapping(status.get("tracer")).get("parts"))
+        names = [*CONTRACT_FILES, *(f"parts/{part}/{n}" for part in parts for n in PART_FILES)]
+        files = [self._file(name, None) for name in names if self._is_there(name)]
         for name, about in _mapping(status.get("raw")).items():
             if self._is_there(f"raw/{name}"):
                 files.append(self._file(f"raw/{name}", _mapping(about).get("bytes")))

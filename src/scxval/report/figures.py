@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Plotly figures as plain dictionaries: one value per run, and slices per CPU.
+"""Plotly figures as plain dictionaries: one value per run, slices per CPU, a scheduler's own statistics.
 
 Plain dictionaries, because building them through plotly's classes costs seconds; a test checks
 every figure with those classes. Text and grid colours are the style sheet's, so that a figure is
@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scxval.report.scx_stats import Series
 from scxval.report.summary import Comparison, Point
 from scxval.report.text import THIN_SPACE, Scale, duration_text, plot_text
 from scxval.report.timeline import Slice, Timeline
@@ -29,6 +30,9 @@ _HOVER = {"bgcolor": "#222", "bordercolor": "#222", "font": {"color": "#fff", "s
 _LOG_RATIO = 20
 # A bar narrower than this part of the window has no room for the task's name.
 _LABEL_SHARE = 0.035
+# Height of one panel of statistics, in pixels, and the part of it that its name takes.
+_PANEL = 64
+_PANEL_NAME = 0.3
 
 
 def to_json(figure: Figure) -> str:
@@ -193,6 +197,83 @@ def _slice_text(piece: Slice, window_start_ns: int) -> str:
         f"<br>length {'at least ' if begun else ''}{length}"
         f"<br>end: {plot_text(piece.ended)}"
     )
+
+
+def statistics(panels: Sequence[Series], window_ns: tuple[int, int] | None) -> Figure:
+    """A panel per series, over one time axis that begins with the workload (or the first answer).
+
+    A value stands for the time since the answer before. The workload's time is shaded.
+    """
+    first_ns = min(time for panel in panels for time in panel.times_ns)
+    start_ns = window_ns[0] if window_ns else first_ns
+    many = len(panels)
+    data, names = [], []
+    layout = _layout(height=60 + _PANEL * many)
+    for place, panel in enumerate(panels):
+        number = "" if place == 0 else str(place + 1)
+        top = 1 - place / many
+        data.append(_steps(panel, start_ns) | {"yaxis": f"y{number}"})
+        layout[f"yaxis{number}"] = _axis() | {
+            "domain": [top - (1 - _PANEL_NAME) / many, top - _PANEL_NAME / many],
+            "rangemode": "tozero",
+            "nticks": 3,
+            "fixedrange": True,
+        }
+        names.append(_panel_name(panel, top))
+    layout["xaxis"] = _axis() | {
+        "title": {"text": "s from the start of the workload", "standoff": 6},
+        "anchor": f"y{many}" if many > 1 else "y",
+    }
+    if window_ns is None:
+        layout["xaxis"]["title"]["text"] = "s from the first answer"
+    else:
+        layout["shapes"] = [_shade((window_ns[1] - start_ns) / 1e9)]
+    return {"data": data, "layout": layout | {"annotations": names}}
+
+
+def _steps(panel: Series, start_ns: int) -> Figure:
+    unit = f" {plot_text(panel.unit)}" if panel.unit else ""
+    name = plot_text(panel.path)
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        # Up or down at once, then level: each value covers the time before it.
+        "line": {"shape": "vh", "width": 1.5, "color": _POINT},
+        "marker": {"size": 4, "color": _POINT},
+        "x": [round((time - start_ns) / 1e9, 6) for time in panel.times_ns],
+        "y": panel.values,
+        "hovertext": [
+            f"{name}: {'not given' if value is None else f'{value:.6g}'}{unit}<br>clock {time} ns"
+            for time, value in zip(panel.times_ns, panel.values, strict=True)
+        ],
+        "hoverinfo": "text",
+        "showlegend": False,
+    }
+
+
+def _panel_name(panel: Series, top: float) -> dict[str, Any]:
+    return {
+        "text": plot_text(f"{panel.path}, {panel.unit}" if panel.unit else panel.path),
+        "x": 0,
+        "xref": "paper",
+        "xanchor": "left",
+        "y": top,
+        "yref": "paper",
+        "yanchor": "top",
+        "showarrow": False,
+        "font": {"size": 11},
+    }
+
+
+def _shade(end_s: float) -> dict[str, Any]:
+    where = {"x0": 0, "x1": round(end_s, 6), "y0": 0, "y1": 1, "yref": "paper", "xref": "x"}
+    return where | {
+        "type": "rect",
+        "fillcolor": OTHER,
+        "opacity": 0.12,
+        "line": {"width": 0},
+        "layer": "below",
+    }
 
 
 def _axis() -> dict[str, Any]:

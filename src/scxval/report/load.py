@@ -21,6 +21,7 @@ from scxval.catalog.model import AXES, Cell, Excluded, cell_from_path
 from scxval.catalog.outcomes import Outcome
 from scxval.errors import ScxvalError
 from scxval.events.capability import Capability, read_capability
+from scxval.events.stats import read_stats
 from scxval.events.table import read_events
 from scxval.report.text import visible
 
@@ -64,6 +65,7 @@ class Run:
     capability: Capability | None = None
     metrics: dict[Key, Value] | None = None
     kinds: dict[str, int] | None = None
+    stats: pa.Table | None = None
     problems: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
@@ -183,6 +185,8 @@ def read_run(cell: Cell, folder: Path) -> Run:
         capability=read("capability.json", read_capability),
         metrics=read("metrics.parquet", read_metrics),
         kinds=read("events.parquet", _count_kinds),
+        # Only a cell that samples statistics has any.
+        stats=read("stats.parquet", read_stats) if (folder / "stats.parquet").is_file() else None,
         problems=problems,
         missing=missing,
     )

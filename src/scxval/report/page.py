@@ -20,6 +20,7 @@ from scxval.errors import ScxvalError
 from scxval.events.metrics import METRICS
 from scxval.report import facts, figures, sections, text
 from scxval.report.cell import CellView, anchor
+from scxval.report.cell_stats import cell_stats
 from scxval.report.load import NOT_RUN, Inputs, load
 
 TEMPLATES = Path(__file__).parent
@@ -72,6 +73,7 @@ def render(inputs: Inputs, page_folder: Path, window_ms: int) -> str:
         "timelines": [
             sections.workload_timelines(inputs, name, window_ms * 1_000_000, ids) for name in names
         ],
+        "stats": {run.cell.path: cell_stats(run, ids) for run in inputs.runs},
         "window_ms": window_ms,
         "other_colour": figures.OTHER,
         "definitions": definitions(),

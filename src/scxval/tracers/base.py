@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib import import_module
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class TracerCommand:
     A tracer whose losses stand in its file alone has a function `lost_events(file: Path) -> int` in
     its module: the file, RAW_FILE, is then counted on the host once the run has ended.
 
+    `binary` is the name that the tracer's own program gets in {in}; "" for one that the image has.
+
     Where several tracers run side by side, each has folders of its own behind these names.
     """
 
@@ -32,4 +35,10 @@ class TracerCommand:
     files: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
     stop_signal: str = "SIGINT"
+    binary: str = ""
     exit_codes: tuple[int, ...] = (0,)
+
+
+def makes_events(module: str) -> bool:
+    """Whether a tracer module's traces hold events: all do that do not say MAKES_EVENTS = False."""
+    return bool(module) and getattr(import_module(f"scxval.tracers.{module}"), "MAKES_EVENTS", True)

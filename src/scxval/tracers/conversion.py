@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scxval.events.capability import Capability
-from scxval.events.columns import Columns, Names, complete_tasks, in_order, join, to_table
+from scxval.events.clocks import clock_notes
+from scxval.events.columns import Columns, Names, complete_tasks, merge, to_table
 from scxval.events.schema import EVENT_SCHEMA, TraceKind
 
 # Columns that every row of every source has.
@@ -29,6 +30,13 @@ class Conversion:
 
 
 @dataclass(frozen=True)
+class StatsConversion(Conversion):
+    """What a source of statistics (scxval.events.stats) gives: an event table without rows, and them."""
+
+    stats: pa.Table
+
+
+@dataclass(frozen=True)
 class Losses:
     """What is not in the table: events that the tracer dropped, records that could not be read."""
 
@@ -42,22 +50,30 @@ Reach = Mapping[TraceKind, frozenset[str]]
 
 def conclude(
     source: str,
-    parts: Sequence[Columns],
+    parts: list[Columns],
     names: Names,
     probes: Sequence[str],
     reach: Reach,
     losses: Losses,
     notes: Sequence[str] = (),
+    ordered: bool = True,
 ) -> Conversion:
     """Make table and capability of a source's rows.
 
     `reach` says which kinds the source could have produced, whether or not it did, and the columns
     that each fills besides those in ALWAYS. `comm` goes with every `tid`; `pid` too where the trace
-    names any thread group.
+    names any thread group. `ordered`: by seq, each CPU's records are as they happened, so that a
+    step of the clock can be told. Empty notes are left out. `parts` is emptied, so that rows are not
+    held beside the table.
     """
-    table = to_table(complete_tasks(in_order(join(parts))), names.list, probes)
-    kinds, fields = _reach(reach, bool(pc.any(pc.greater(table["pid"], 0)).as_py()))
+    columns = complete_tasks(merge(parts))
+    parts.clear()
+    table = to_table(columns, names.list, probes)
+    del columns
+    kinds, fields = _reach(reach, table)
     times = table["time_ns"]
+    time_ns, cpu, seq = (table[name].to_numpy() for name in ("time_ns", "cpu", "seq"))
+    clock = clock_notes(time_ns, cpu, seq, ordered)
     capability = Capability(
         source=source,
         kinds=kinds,
@@ -67,17 +83,20 @@ def conclude(
         examples=[text[:EXAMPLE_CHARS] for text in losses.examples[:EXAMPLES]],
         window_ns=(times[0].as_py(), times[-1].as_py()) if len(times) else None,
         events=table.num_rows,
-        notes=list(notes),
+        notes=[note for note in (*notes, *clock) if note],
     )
     return Conversion(table, capability)
 
 
-def _reach(reach: Reach, pids: bool) -> tuple[list[str], dict[str, list[str]]]:
+def _reach(reach: Reach, table: pa.Table) -> tuple[list[str], dict[str, list[str]]]:
     kinds = [str(kind) for kind in TraceKind if kind in reach]
+    any_pid = bool(pc.any(pc.greater(table["pid"], 0)).as_py())
+    # Idle is always pid 0, also where no other thread group is known.
+    with_pid = set(table["kind"].filter(pc.is_valid(table["pid"])).unique().to_pylist())
     fields = {}
     for kind in kinds:
         filled = ALWAYS | reach[TraceKind(kind)]
         if "tid" in filled:
-            filled |= {"comm", "pid"} if pids else {"comm"}
+            filled |= {"comm", "pid"} if any_pid or kind in with_pid else {"comm"}
         fields[kind] = [name for name in EVENT_SCHEMA.names if name in filled]
     return kinds, fields

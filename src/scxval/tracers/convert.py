@@ -7,11 +7,9 @@ A cell without a trace that may carry its name gets an empty table and a capabil
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import pkgutil
 import sys
-import zlib
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -20,10 +18,16 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 import scxval.tracers
+from scxval.catalog.combination import TOGETHER
 from scxval.catalog.outcomes import Outcome
 from scxval.errors import ScxvalError
 from scxval.events.capability import Capability
-from scxval.events.table import empty_table, write_events
+from scxval.events.stats import empty_stats, write_stats
+from scxval.events.table import empty_table, is_events, write_events
+from scxval.files import whole
+from scxval.formats.near import PARQUET_MAGIC, what_is
+from scxval.formats.source import read_head
+from scxval.tracers.conversion import StatsConversion
 
 HEAD_BYTES = 4096
 
@@ -63,51 +67,81 @@ def _module(name: str) -> Any:
 def recognise(path: Path) -> str:
     """The name of the tracer module that reads this file, by its content.
 
-    Raises ScxvalError that lists the known formats when none does.
+    Raises ScxvalError when none does (with what the file is, where that is known) or several do.
     """
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ScxvalError(f"cannot read trace {path}: {error}") from error
+    head = read_head(path, HEAD_BYTES)
     known = converters()
-    for name, module in known.items():
-        if module.recognises(head):
-            return name
-    raise ScxvalError(
-        f"{path}: not a trace of a known format; known: {', '.join(known)} (plain or .gz)"
-    )
+    claims = [name for name, module in known.items() if module.recognises(head)]
+    if len(claims) == 1:
+        return claims[0]
+    if claims:
+        raise ScxvalError(f"{path}: claimed by several converters ({', '.join(claims)})")
+    if head.startswith(PARQUET_MAGIC) and is_events(path):
+        raise ScxvalError(f"{path}: an event table already: nothing to convert")
+    what = what_is(head) or "not a trace of a known format"
+    raise ScxvalError(f"{path}: {what} (known: {', '.join(known)}; plain or gzip)")
 
 
-def convert_file(path: Path, events: Path, capability: Path) -> None:
-    """Convert one trace of any known format into an event table and a capability record."""
+def convert_file(path: Path, events: Path, capability: Path) -> Converted:
+    """Convert one trace of any known format into an event table and a capability record.
+
+    What has statistics too leaves them beside the event table, as *stats.parquet. Raises ScxvalError
+    when it cannot be read or the files cannot be written, and then writes none.
+    """
     result = converters()[recognise(path)].convert(path)
-    _write(result.table, result.capability, events, capability)
+    stats = (result.stats, stats_beside(events)) if isinstance(result, StatsConversion) else None
+    _write(result.table, result.capability, events, capability, stats)
+    return result
 
 
-def convert_cell(status_file: Path, raw: Path, events: Path, capability: Path) -> None:
+def stats_beside(events: Path) -> Path:
+    """Where `convert_file` writes statistics: X.stats.parquet for X.events.parquet."""
+    return events.with_name(f"{events.name.removesuffix('events.parquet')}stats.parquet")
+
+
+def convert_cell(
+    status_file: Path, raw: Path, events: Path, capability: Path, part: str = ""
+) -> None:
     """Convert a cell's trace, as far as its status.json lets the trace count as this cell's.
 
-    Raises ScxvalError when status.json cannot be read, or when a run that ended well has no trace.
+    `part` is the one of several tracers whose trace is meant. Raises ScxvalError when status.json cannot
+    be read, or when a run that ended well has no trace.
     """
     status = _read_status(status_file)
-    tracer = str(status["cell"]["tracer"])
+    table, record, _ = _convert_part(status, raw, part or str(status["cell"]["tracer"]), bool(part))
+    _write(table, record, events, capability)
+
+
+def convert_stats(status_file: Path, raw: Path, part: str, stats: Path) -> None:
+    """Convert what a cell's tracer `part` sampled, as `convert_cell` does; raises the same."""
+    status = _read_status(status_file)
+    several = TOGETHER in str(status["cell"]["tracer"])
+    write_stats(_convert_part(status, raw, part, several)[2], stats)
+
+
+def _convert_part(
+    status: dict[str, Any], raw: Path, tracer: str, several: bool
+) -> tuple[pa.Table, Capability, pa.Table]:
+    """Events, capability and statistics of a tracer of a cell, the only one or one of several."""
     outcome = Outcome(status["outcome"])
-    refusal, note = _usable(status, outcome)
-    path, name = _raw_file(raw)
+    # A run without a result of the agent's has no parts in its status.
+    told = status["tracer"].get("parts", {}).get(tracer, {}) if several else status["tracer"]
+    refusal, note = _usable(status, outcome, whole=several and told.get("exit_code") == 0)
+    folder = raw / "parts" / tracer if several else raw
+    path, name = _raw_file(folder)
     if refusal or path is None:
         if not refusal and tracer != "none" and outcome.has_events:
             raise ScxvalError(
-                f"{raw}: outcome {outcome}, but no trace of tracer {tracer}; run again"
+                f"{folder}: outcome {outcome}, but no trace of tracer {tracer}; run again"
             )
         why = refusal or ("no tracer ran" if tracer == "none" else f"{note}; no trace was left")
-        _write(empty_table(), Capability(tracer, [], notes=[why]), events, capability)
-        return
+        return empty_table(), Capability(tracer, [], notes=[why]), empty_stats()
     result = converters()[name].convert(path)
     found = result.capability
-    lost = max(found.lost, status["tracer"]["lost"] or 0)
+    lost = max(found.lost, told.get("lost") or 0)
     notes = [*([note] if note else []), *found.notes]
-    _write(result.table, replace(found, lost=lost, notes=notes), events, capability)
+    stats = result.stats if isinstance(result, StatsConversion) else empty_stats()
+    return result.table, replace(found, lost=lost, notes=notes), stats
 
 
 def _read_status(path: Path) -> dict[str, Any]:
@@ -121,8 +155,11 @@ def _read_status(path: Path) -> dict[str, Any]:
     return dict(status)
 
 
-def _usable(status: dict[str, Any], outcome: Outcome) -> tuple[str, str]:
-    """Why the trace must not carry the cell's name ("" if it may), and a note if it is partial."""
+def _usable(status: dict[str, Any], outcome: Outcome, whole: bool) -> tuple[str, str]:
+    """Why the trace must not carry the cell's name ("" if it may), and a note if it is partial.
+
+    `whole`: the trace is of a tracer that ended well, whatever became of those beside it.
+    """
     told = f"outcome {outcome}: {status['reason']}".rstrip(": ")
     if outcome.has_events:
         return "", "" if outcome is Outcome.OK else told
@@ -130,7 +167,7 @@ def _usable(status: dict[str, Any], outcome: Outcome) -> tuple[str, str]:
         return told, ""
     if not _scheduler_held(status["scheduler"]):
         return f"{told}; it is not known that the scheduler was attached throughout", ""
-    return "", f"partial trace, {told}"
+    return "", told if whole else f"partial trace, {told}"
 
 
 def _scheduler_held(scheduler: dict[str, Any]) -> bool:
@@ -147,19 +184,36 @@ def _scheduler_held(scheduler: dict[str, Any]) -> bool:
 
 def _raw_file(raw: Path) -> tuple[Path | None, str]:
     """The trace in a raw folder and its tracer's name."""
+    return next(iter(raw_files(raw)), (None, ""))
+
+
+def raw_files(raw: Path) -> list[tuple[Path, str]]:
+    """The traces in a raw folder, by the names that tracers give them, each with its tracer's name."""
+    found = []
     for name in converters():
         file = str(_module(f"scxval.tracers.{name}").RAW_FILE)
-        for path in (raw / file, raw / f"{file}.gz"):
-            if path.is_file():
-                return path, name
-    return None, ""
+        paths = [raw / file, raw / f"{file}.gz"] if file else []
+        found += [(path, name) for path in paths if path.is_file()][:1]
+    return found
 
 
-def _write(table: pa.Table, record: Capability, events: Path, capability: Path) -> None:
-    for path in (events, capability):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_events(table, events)
-    record.write(capability)
+def _write(
+    table: pa.Table,
+    record: Capability,
+    events: Path,
+    capability: Path,
+    stats: tuple[pa.Table, Path] | None = None,
+) -> None:
+    """All files, whole, or none."""
+    paths = [events, capability, *([stats[1]] if stats else [])]
+    try:
+        with whole(*paths) as parts:
+            write_events(table, parts[0])
+            record.write(parts[1])
+            if stats:
+                write_stats(stats[0], parts[2])
+    except OSError as error:
+        raise ScxvalError(f"cannot write {', '.join(map(str, paths))}: {error}") from error
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -169,9 +223,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--raw", type=Path, required=True, help="the cell's raw folder")
     parser.add_argument("--events", type=Path, required=True, help="event table to write")
     parser.add_argument("--capability", type=Path, required=True, help="capability.json to write")
+    parser.add_argument("--part", default="", help="the one of several tracers that is meant")
     args = parser.parse_args(argv)
     try:
-        convert_cell(args.status, args.raw, args.events, args.capability)
+        convert_cell(args.status, args.raw, args.events, args.capability, args.part)
     except ScxvalError as error:
         print(f"scxval convert: {error}", file=sys.stderr)
         return 2

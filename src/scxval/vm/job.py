@@ -68,6 +68,7 @@ class CellSpec:
         del record["workload"]["result"]
         for tracer in record["tracers"]:
             del tracer["raw_mib"]
+            tracer["binary"] = Path(tracer["binary"]).name
         return json.dumps(record, sort_keys=True)
 
 
@@ -128,11 +129,13 @@ def build_job(
     functions: frozenset[str],
     scheduler_binary: Path | None,
     scheduler_files: tuple[Path, ...] = (),
+    tracer_binaries: tuple[Path, ...] = (),
 ) -> JobFiles:
     """The job of a cell.
 
     `functions` are the guest kernel's function names, from its own BTF; a tracer picks its probes by
     them. `scheduler_binary` is None for the kernel's own scheduler; `scheduler_files` are what it reads.
+    `tracer_binaries` are the programs of those tracers that the image lacks, in the tracers' order.
     """
     parts = tracer_commands(spec.tracers, functions)
     texts = {
@@ -142,6 +145,7 @@ def build_job(
     if scheduler_binary is not None:
         copies[spec.scheduler.binary] = scheduler_binary
     copies |= {file.name: file for file in scheduler_files}
+    copies |= tracer_programs(parts, tracer_binaries)
     if spec.workload.file is not None:
         copies["workload.json"] = spec.workload.file
         texts |= cgroup_files(spec.workload)
@@ -182,6 +186,19 @@ def tracer_commands(tracers: Sequence[Tracer], functions: frozenset[str]) -> lis
         for tracer in tracers
         if tracer.module
     ]
+
+
+def tracer_programs(parts: Sequence[TracerPart], binaries: Sequence[Path]) -> dict[str, Path]:
+    """The programs of tracers that the image lacks, by their names in the job's folder.
+
+    Raises ScxvalError when there are not as many as the tracers need.
+    """
+    names = [f"{part.folder}{part.command.binary}" for part in parts if part.command.binary]
+    if len(names) != len(binaries):
+        raise ScxvalError(
+            f"{len(binaries)} tracer binaries for {len(names)} ({', '.join(names) or 'none'})"
+        )
+    return dict(zip(names, binaries, strict=True))
 
 
 def machine_cpus(machine: Machine) -> list[int]:
@@ -234,7 +251,7 @@ def scheduler_spec(scheduler: Scheduler) -> dict[str, Any] | None:
 def tracer_spec(part: TracerPart) -> dict[str, Any]:
     """A tracer's part of the job: everything but the files, which are written beside it."""
     spec = asdict(part.command)
-    del spec["files"], spec["version_argv"]
+    del spec["files"], spec["version_argv"], spec["binary"]
     return {"name": part.name, "folder": part.folder, **spec}
 
 
@@ -321,6 +338,7 @@ def write_job(job: JobFiles, folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
     for name, source in job.copies.items():
         target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())
         target.chmod(0o755)
     package = folder / "scxval"

@@ -44,11 +44,13 @@ def run_cell(
     scheduler: tuple[Path, ...],
     out: Path,
     parent: int | None = None,
+    tracers: tuple[Path, ...] = (),
 ) -> Verdict:
     """Run a cell and leave status.json, provenance.json and raw/ in `out`.
 
     `functions` is the list of the guest kernel's functions (None for the host), `scheduler` the
-    scheduler's binary and the files that it reads, () for the kernel's own.
+    scheduler's binary and the files that it reads, () for the kernel's own, `tracers` the binaries of
+    tracers that the guest's image lacks.
     Raises HarnessError when nothing can be said about the cell, and then leaves no status.json.
     """
     # A record of an earlier run must not pass for this one's.
@@ -61,7 +63,7 @@ def run_cell(
         names = frozenset(functions.read_text(encoding="utf-8").split())
     else:
         raise HarnessError(f"no list of functions of kernel {spec.machine.kernel}")
-    job = build_job(spec, names, scheduler[0] if scheduler else None, scheduler[1:])
+    job = build_job(spec, names, scheduler[0] if scheduler else None, scheduler[1:], tracers)
     limits = (spec.limits.boot_s, spec.limits.total_s)
     raw = out / "raw"
     shutil.rmtree(raw, ignore_errors=True)
@@ -74,7 +76,7 @@ def run_cell(
         **provenance(spec, job, run),
         "started_unix_s": started,
         "host": host,
-        "digests": digests(guest, spec, scheduler),
+        "digests": digests(guest, spec, scheduler, tracers),
     }
     write_json(out / "provenance.json", record)
     write_json(out / "status.json", status(spec, run, verdict, raw))
@@ -161,7 +163,9 @@ def phases_s(marks: list[dict[str, Any]]) -> dict[str, float]:
     return {a["mark"]: round((b["mono_ns"] - a["mono_ns"]) / 1e9, 3) for a, b in pairs}
 
 
-def digests(guest: Guest, spec: CellSpec, scheduler: tuple[Path, ...]) -> dict[str, str | None]:
+def digests(
+    guest: Guest, spec: CellSpec, scheduler: tuple[Path, ...], tracers: tuple[Path, ...]
+) -> dict[str, str | None]:
     """sha256 of everything that the run was made from."""
     booted = guest != this_machine.NO_GUEST
     return {
@@ -172,6 +176,7 @@ def digests(guest: Guest, spec: CellSpec, scheduler: tuple[Path, ...]) -> dict[s
         "state": sha256(guest.state) if guest.state else None,
         "scheduler": sha256(scheduler[0]) if scheduler else None,
         "scheduler_files": tree_sha256(list(scheduler[1:])) if scheduler[1:] else None,
+        "tracer": tree_sha256(list(tracers)) if tracers else None,
         "workload": sha256(spec.workload.file) if spec.workload.file else None,
     }
 
@@ -185,6 +190,9 @@ def main() -> int:
     parser.add_argument(
         "--scheduler", type=Path, nargs="*", default=[], help="the scheduler's binary, its files"
     )
+    parser.add_argument(
+        "--tracers", type=Path, nargs="*", default=[], help="binaries of tracers, in their order"
+    )
     parser.add_argument("--workload", type=Path, nargs="?", help="the workload's file")
     parser.add_argument("--output", type=Path, required=True, help="the cell's folder")
     parser.add_argument("--parent", type=int, help="die with this process (a rule's $PPID)")
@@ -193,7 +201,9 @@ def main() -> int:
     guest = guest_from(args) if args.kernel else this_machine.NO_GUEST
     try:
         scheduler = tuple(args.scheduler)
-        verdict = run_cell(spec, guest, args.functions, scheduler, args.output, args.parent)
+        verdict = run_cell(
+            spec, guest, args.functions, scheduler, args.output, args.parent, tuple(args.tracers)
+        )
     except (HarnessError, ScxvalError, OSError) as error:
         print(f"{spec.cell.path}: {error}", file=sys.stderr)
         return 1

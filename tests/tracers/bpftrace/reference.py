@@ -90,13 +90,13 @@ def parse_record(number: int, line: bytes) -> Record | None:
         return None
     name = lead[3].decode()
     for form in FORMS.get(name, []):
-        fields = parse_form(form, lead[4])
+        fields = parse_form(name, form, lead[4])
         if fields is not None:
             return Record(int(lead[1]), int(lead[2]), number, name, fields)
     return None
 
 
-def parse_form(form: str, rest: bytes | None) -> dict[str, Any] | None:
+def parse_form(name: str, form: str, rest: bytes | None) -> dict[str, Any] | None:
     if not form:
         return {} if rest is None else None
     numbers, bar, names = form.partition("|")
@@ -114,6 +114,8 @@ def parse_form(form: str, rest: bytes | None) -> dict[str, Any] | None:
         if kind == "d" and not -(1 << 31) <= number < 1 << 31:
             return None
         if number >= 1 << 64 or ((key.endswith("cpu") or key == "target") and number >= 1 << 15):
+            return None
+        if name == "sched_switch" and key in ("prev_pid", "next_pid") and number < 0:
             return None
         found[key] = number
     if names == "comm":

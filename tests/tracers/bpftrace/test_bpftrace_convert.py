@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -471,6 +472,22 @@ def test_any_text_is_accounted_for_and_read_as_slowly(lines, whole):
     assert result.capability.unparsed == reading.unparsed
     assert result.capability.lost == reading.lost
     assert result.lines.records + result.lines.markers == len(reading.records)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(LINES, MUTATED, EXTRA), max_size=40), st.integers(1, 500))
+def test_pieces_of_any_size_are_read_as_the_whole(lines, piece_bytes):
+    """Yields, returns and names reach across pieces."""
+    text = b"\n".join(lines)
+    whole, pieces = convert_text(text), convert_text(text, piece_bytes=piece_bytes)
+    assert pieces.table.to_pylist() == whole.table.to_pylist()
+    assert replace(pieces, table=None) == replace(whole, table=None)
+
+
+def test_the_fixture_in_pieces():
+    pieces = convert_text(fixture_text(), (FIXTURE / "trace.bt").read_text(), "", 10_000)
+    assert rows_of(pieces, EVENT_SCHEMA.names) == rows_of(fixture(), EVENT_SCHEMA.names)
+    assert pieces.capability == fixture().capability
 
 
 @settings(max_examples=60, deadline=None)

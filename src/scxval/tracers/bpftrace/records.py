@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Splits a bpftrace text into records: which line is what, and the values of every line at once.
+"""Splits a piece of a bpftrace text into records: which line is what, and all values of every line.
 
-Records come in canonical order, (time, CPU, line); `rank` is a record's place in it. Every line of
-the text is accounted for in `LineCounts`.
+A piece is some whole lines. Every line is accounted for in `LineCounts`.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
+from scxval.events.columns import Names
+from scxval.formats.scan import DECIMAL, HEXADECIMAL, SIGNED, Flags, Lines, Positions, Scan, Words
 from scxval.tracers.bpftrace.probes import (
     BEGIN,
     COMM_BYTES,
@@ -24,29 +23,35 @@ from scxval.tracers.bpftrace.probes import (
     PROBES,
     Point,
 )
-from scxval.tracers.bpftrace.scan import Flags, Lines, Positions, Scan, Words
+from scxval.tracers.conversion import EXAMPLE_CHARS, EXAMPLES
 
 # Tokens of a line before its key=value pairs: time, CPU, record name.
 LEAD = 3
 CPU_MAX = 2**15 - 1
 TIME_MAX = 2**63 - 1
-EXAMPLES = 5
-EXAMPLE_CHARS = 200
 
 LOST = re.compile(r"Lost (\d{1,18}) events")
 # What bpftrace itself says on stderr, in a file that holds both streams.
 ATTACHED = re.compile(r"Attach(ed|ing) \d+ probes?(\.\.\.)?")
 NUMBER = re.compile(r"(\w+)=(0x)?%(d|x|llu|llx) ?")
 NAME = re.compile(r'(\w+)="%s')
+# A line that is no record of a known name.
+UNKNOWN = -1
 
 
 @dataclass(frozen=True)
 class Layout:
     """A line format taken apart: numbers in fixed places, then names between fixed texts."""
 
-    numbers: tuple[tuple[str, bytes, str], ...]
+    numbers: tuple[tuple[str, bytes, int], ...]
     names: tuple[str, ...]
     texts: tuple[bytes, ...]
+
+    @property
+    def not_negative(self) -> tuple[str, ...]:
+        """Keys that may not be below zero: a switch without its tasks is none."""
+        pids = ("prev_pid", "next_pid")
+        return pids if all(any(pid == key for key, _, _ in self.numbers) for pid in pids) else ()
 
     @classmethod
     def of(cls, line: str) -> Layout:
@@ -55,7 +60,7 @@ class Layout:
         at = 0
         while match := NUMBER.match(line, at):
             key, prefix, conversion = match.groups()
-            base = "hexadecimal" if prefix else "signed" if conversion == "d" else "decimal"
+            base = HEXADECIMAL if prefix else SIGNED if conversion == "d" else DECIMAL
             numbers.append((key, f"{key}={prefix or ''}".encode(), base))
             at = match.end()
         names = tuple(NAME.findall(line, at))
@@ -65,13 +70,16 @@ class Layout:
 
 @dataclass(frozen=True)
 class Group:
-    """Records of one point in one layout: `rank` in canonical order, one array of values a key.
+    """Records of one point in one layout, in the order of their lines, one array of values a key.
 
-    Task names are codes into `Records.names`, -1 where the line does not tell them apart.
+    `line` counts from the text's first. Task names are codes into the names handed to
+    `read_records`, -1 where the line does not tell them apart.
     """
 
     point: Point
-    rank: Positions
+    time_ns: Positions
+    cpu: Positions
+    line: Positions
     values: dict[str, Positions | Words]
 
 
@@ -79,23 +87,28 @@ class Group:
 class LineCounts:
     """How many lines of the text were what; together they are all lines."""
 
-    blank: int
-    header: int
-    lost: int
-    markers: int
-    records: int
-    unparsed: int
+    blank: int = 0
+    header: int = 0
+    lost: int = 0
+    markers: int = 0
+    records: int = 0
+    unparsed: int = 0
+
+    @property
+    def lines(self) -> int:
+        """All of them."""
+        return sum(vars(self).values())
+
+    def __add__(self, other: LineCounts) -> LineCounts:
+        """Those of two pieces."""
+        return LineCounts(**{name: n + getattr(other, name) for name, n in vars(self).items()})
 
 
 @dataclass(frozen=True)
 class Records:
-    """The parsed text. `time_ns`, `cpu` and `line` are indexed by rank."""
+    """A parsed piece. `lost` are events that its lines report, `ended` whether END is among them."""
 
-    time_ns: Positions
-    cpu: Positions
-    line: Positions
     groups: list[Group]
-    names: list[str]
     attached: frozenset[str]
     counts: LineCounts
     lost: int
@@ -109,33 +122,15 @@ def known_points() -> list[Point]:
     return [p for probe in PROBES for p in (*probe.variants, *probe.returns.values())]
 
 
-@dataclass
-class _Names:
-    """Task names seen so far, each with one code."""
-
-    code: dict[str, int] = field(default_factory=dict)
-
-    def codes(self, raw: npt.NDArray[np.uint8]) -> Positions:
-        """Codes of names given as an (n, 16) array of zero-padded bytes."""
-        blob = pa.py_buffer(np.ascontiguousarray(raw))
-        column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(raw), [None, blob])
-        encoded = column.dictionary_encode()
-        seen = [
-            name.rstrip(b"\0").decode("utf-8", "replace") for name in encoded.dictionary.to_pylist()
-        ]
-        known = np.array([self.code.setdefault(n, len(self.code)) for n in seen], dtype=np.int64)
-        indices = encoded.indices.to_numpy()
-        return known[indices] if len(known) else np.zeros(0, dtype=np.int64)
-
-
 class Reader:
-    """Reads one text; `records()` is the result."""
+    """Reads one piece; `records()` is the result."""
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, names: Names, first_line: int) -> None:
         self.scan = Scan(text)
         self.lines: Lines = self.scan.lines()
         self.cut_off = bool(text) and not text.endswith(b"\n")
-        self.names = _Names()
+        self.names = names
+        self.first_line = first_line
 
     @cached_property
     def _is_record(self) -> Flags:
@@ -156,26 +151,20 @@ class Reader:
         header, attached, lost, strange = self._other_lines(other)
         index = np.flatnonzero(self._is_record)
         time_ns, cpu, kind, bad = self._leads(index)
-        known = np.flatnonzero(~bad)
-        order = known[np.lexsort((cpu[known], time_ns[known]))]
-        line, kind = index[order], kind[order]
-        groups, unread = self._groups(line, kind)
-        unparsed = np.sort(np.concatenate([strange, index[bad], line[unread]]))
+        kind[bad] = UNKNOWN
+        groups, unread = self._groups(index, kind, time_ns, cpu)
+        unparsed = np.sort(np.concatenate([strange, index[bad], unread]))
         markers = [int((kind == code).sum()) for code in (0, 1)]
         counts = LineCounts(
             blank=int(blank.sum()),
             header=header,
             lost=len(lost),
             markers=sum(markers),
-            records=len(line) - len(unread) - sum(markers),
+            records=sum(len(group.line) for group in groups),
             unparsed=len(unparsed),
         )
         return Records(
-            time_ns=time_ns[order],
-            cpu=cpu[order],
-            line=line,
             groups=groups,
-            names=list(self.names.code),
             attached=attached,
             counts=counts,
             lost=sum(lost),
@@ -221,63 +210,52 @@ class Reader:
         bad |= ~good | (time_ns > TIME_MAX)
         cpu, good = self.scan.decimal(np.minimum(one + 1, end), two)
         bad |= ~good | (cpu > CPU_MAX)
-        code = self._record_codes(np.minimum(two + 1, end), three)
+        code = self.scan.which(np.minimum(two + 1, end), three, _RECORDS)
         bad |= code < 0
         time_ns[bad] = 0
         cpu[bad] = 0
         return time_ns.astype(np.int64), cpu.astype(np.int16), code, bad
 
-    def _record_codes(self, start: Positions, end: Positions) -> Positions:
-        size = end - start
-        last = self.scan.words(end - 8)
-        code = np.full(len(start), -1, dtype=np.int64)
-        for number, name in enumerate(_RECORDS):
-            # Length and last bytes pick candidates cheaply; then the whole name is compared.
-            tail = name[-8:]
-            wanted = np.uint64(int.from_bytes(tail, "little"))
-            shift = np.uint64(8 * (8 - len(tail)))
-            near = np.flatnonzero((size == len(name)) & (last >> shift == wanted))
-            code[near[self.scan.holds(start[near], name)]] = number
-        return code
-
-    def _groups(self, line: Positions, kind: Positions) -> tuple[list[Group], Positions]:
-        """The records of every point, and the ranks of lines that fit no layout of theirs."""
+    def _groups(
+        self, line: Positions, kind: Positions, time_ns: Positions, cpu: Positions
+    ) -> tuple[list[Group], Positions]:
+        """The records of every point, and the lines that fit no layout of theirs."""
         groups = []
         unread = [np.zeros(0, dtype=np.int64)]
         for number, layouts in _LAYOUTS.items():
-            rank = np.flatnonzero(kind == number)
-            for layout in layouts:
-                good, values = self._parse(line[rank], layout)
+            at = np.flatnonzero(kind == number)
+            for layout in layouts if len(at) else ():
+                good, values = self._parse(line[at], layout)
                 if good.any():
-                    groups.append(Group(_POINTS[number], rank[good], values))
-                rank = rank[~good]
-            unread.append(rank)
+                    put = at[good]
+                    numbers = self.first_line + line[put]
+                    groups.append(Group(_POINTS[number], time_ns[put], cpu[put], numbers, values))
+                at = at[~good]
+            unread.append(line[at])
         for marker in (0, 1):
-            rank = np.flatnonzero(kind == marker)
-            at = line[rank]
-            longer = self.lines.spaces[self.lines.first_space[at] + 2] < self.lines.end[at]
+            at = np.flatnonzero(kind == marker)
+            place = line[at]
+            longer = self.lines.spaces[self.lines.first_space[place] + 2] < self.lines.end[place]
             # BEGIN with something behind it is not the marker.
-            unread.append(rank[longer])
-            kind[rank[longer]] = -1
+            unread.append(place[longer])
+            kind[at[longer]] = UNKNOWN
         return groups, np.concatenate(unread)
 
     def _parse(self, line: Positions, layout: Layout) -> tuple[Flags, dict[str, Positions | Words]]:
         """Which of the lines fit the layout, and the values of those that do."""
-        good = np.zeros(len(line), dtype=np.bool_)
-        last = LEAD + len(layout.numbers) - (0 if layout.names else 1)
-        first, end = self.lines.first_space[line], self.lines.end[line]
-        enough = np.flatnonzero(self.lines.spaces[first + last - 1] < end)
-        first, end = first[enough], end[enough]
+        keys, prefixes, bases = zip(*layout.numbers, strict=True)
+        last = LEAD + len(keys) - (0 if layout.names else 1)
+        found, good = self.scan.fields(self.lines, line, LEAD, prefixes, bases)
+        good &= self.lines.spaces[self.lines.first_space[line] + last - 1] < self.lines.end[line]
+        enough = np.flatnonzero(good)
+        first, end = self.lines.first_space[line[enough]], self.lines.end[line[enough]]
         fits = np.ones(len(enough), dtype=np.bool_)
-        values: dict[str, Positions | Words] = {}
-        for place, (key, prefix, base) in enumerate(layout.numbers, LEAD):
-            begin = self.lines.spaces[first + place - 1] + 1
-            stop = np.minimum(self.lines.spaces[first + place], end)
-            fits &= self.scan.holds(begin, prefix)
-            values[key], ok = getattr(self.scan, base)(begin + len(prefix), stop)
-            fits &= ok
+        values = {key: numbers[enough] for key, numbers in zip(keys, found, strict=True)}
+        for key, numbers in values.items():
             if key.endswith("cpu") or key == "target":
-                fits &= values[key] <= CPU_MAX
+                fits &= numbers <= CPU_MAX
+            elif key in layout.not_negative:
+                fits &= numbers >= 0
         tail = self.lines.spaces[first + last - 1] + 1
         if not layout.names:
             fits &= self.lines.spaces[first + last] >= end
@@ -338,6 +316,10 @@ _LAYOUTS = {
 }
 
 
-def read_records(text: bytes) -> Records:
-    """Parse a bpftrace text. Nothing raises: what cannot be read is counted, with examples."""
-    return Reader(text).records()
+def read_records(text: bytes, names: Names, first_line: int = 0) -> Records:
+    """Parse whole lines, the first of which is line `first_line` of the text.
+
+    Only the text's last line may lack its newline: it is never a record. Nothing raises: what cannot
+    be read is counted, with examples.
+    """
+    return Reader(text, names, first_line).records()

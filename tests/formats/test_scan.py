@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scxval.tracers.bpftrace.scan import PAD, Scan
+from scxval.formats.scan import PAD, Scan
 
 U64 = st.integers(min_value=0, max_value=2**64 - 1)
 TOKEN = st.one_of(
