@@ -66,8 +66,9 @@ def conclude(
     step of the clock can be told. Empty notes are left out. `parts` is emptied, so that rows are not
     held beside the table.
     """
-    columns = complete_tasks(merge(parts))
+    columns = merge(parts)
     parts.clear()
+    columns = complete_tasks(columns)
     table = to_table(columns, names.list, probes)
     del columns
     kinds, fields = _reach(reach, table)
