@@ -277,6 +277,16 @@ def test_a_tracer_that_never_says_what_it_lost(tmp_path: Path) -> None:
     assert result["tracer"] == {"ready": True, "lost": None}
 
 
+def test_a_tracer_may_end_by_the_signal_that_stops_it(tmp_path: Path) -> None:
+    code = "import signal, time; signal.signal(2, signal.SIG_DFL); print('ready', flush=True); time.sleep(60)"
+    for name, codes, outcome in (("well", [-2], "ok"), ("ill", [0], "tracer_failed")):
+        folder = tmp_path / name
+        folder.mkdir()
+        result = run(folder, ["true"], tracers=[{**tracer(code), "exit_codes": codes}])
+        assert result["outcome"] == outcome
+        assert result["exit_codes"]["tracer"] == -2
+
+
 def test_a_ready_file_that_cannot_be_read_is_not_ready(tmp_path: Path) -> None:
     spec = {**tracer("import time; time.sleep(60)"), "ready_file": "{raw}"}
     result = run(tmp_path, ["true"], tracers=[spec])

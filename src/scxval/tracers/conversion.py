@@ -68,8 +68,9 @@ def conclude(
     CPU's records are as they happened, so that a step of the clock can be told. Empty notes are left
     out. `parts` is emptied, so that rows are not held beside the table.
     """
-    columns = complete_tasks(merge(parts))
+    columns = merge(parts)
     parts.clear()
+    columns = complete_tasks(columns)
     unseen = {kind for kind in ONLY_IF_SEEN if not (columns.kind == KIND[kind]).any()}
     table = to_table(columns, names.list, probes)
     del columns

@@ -32,7 +32,7 @@ from scxval.tracers.sched_records import (
     FIELDS,
     Records,
     columns_of,
-    convert_records,
+    convert_columns,
 )
 
 SOURCE = "perf-sched"
@@ -223,10 +223,11 @@ class _Reading:
         if side.throttled:
             notes.append(f"the kernel throttled events {side.throttled} times: some may be missing")
         recorded = [point.name for point in self.points.values()]
-        evidence = side.evidence_with(self.forked)
-        return convert_records(
-            SOURCE, (), recorded, self.names, losses, notes, [*self.parts, *evidence]
-        )
+        # Handed over whole: the rows are not held beside the table.
+        parts = self.parts + side.evidence_with(self.forked)
+        self.parts = []
+        self.forked = []
+        return convert_columns(SOURCE, parts, recorded, self.names, losses, notes)
 
 
 def _thread_group(
