@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,10 @@ NULL = -1
 Ints = npt.NDArray[np.signedinteger]
 Bools = npt.NDArray[np.bool_]
 
-_NARROW: dict[str, npt.DTypeLike] = {
+# The columns that every `Columns` has, with their types.
+NARROW: dict[str, npt.DTypeLike] = {
+    "time_ns": np.int64,
+    "seq": np.int64,
     "cpu": np.int16,
     "kind": np.int8,
     "probe": np.int16,
@@ -105,7 +109,7 @@ def rows(
     values: dict[str, Ints | int] = {"cpu": cpu, "kind": code, "probe": probe}
     for name, value in given.items():
         values[name] = REASON[value] if isinstance(value, Reason) else value
-    for name, kind_of in _NARROW.items():
+    for name, kind_of in list(NARROW.items())[2:]:
         value = values.pop(name, NULL)
         narrow[name] = (
             np.full(count, value, dtype=kind_of)
@@ -131,42 +135,61 @@ def _wide(value: npt.NDArray[np.integer] | Wide) -> Wide:
 
 def join(parts: Sequence[Columns]) -> Columns:
     """All rows, piece after piece."""
-    if len(parts) == 1:
-        return parts[0]
-    narrow = {
-        name: np.concatenate(
-            [getattr(part, name) for part in parts] or [np.zeros(0, dtype=_dtype(name))]
-        )
-        for name in ("time_ns", "seq", *_NARROW)
-    }
+    return parts[0] if len(parts) == 1 else _joined(parts, None)
+
+
+def merge(parts: Sequence[Columns]) -> Columns:
+    """All rows in canonical order: (time_ns, cpu, seq)."""
+    # Column by column: rows joined first and then put in order would be there three times.
+    order = canonical_order(*(_column(parts, name) for name in ("time_ns", "cpu", "seq")))
+    return join(parts) if order is None else _joined(parts, order)
+
+
+def canonical_order(
+    time_ns: npt.NDArray[np.int64], cpu: Ints, seq: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64] | None:
+    """The places of rows in canonical order, None when they are in it. Nearly sorted is fast."""
+    if _is_ordered(time_ns, cpu, seq):
+        return None
+    by_time = np.argsort(time_ns, kind="stable")
+    if _is_ordered(time_ns[by_time], cpu[by_time], seq[by_time]):
+        return by_time
+    return np.lexsort((seq, cpu, time_ns))
+
+
+def _is_ordered(time_ns: npt.NDArray[np.int64], cpu: Ints, seq: npt.NDArray[np.int64]) -> bool:
+    same = time_ns[1:] == time_ns[:-1]
+    placed = (time_ns[1:] > time_ns[:-1]) | (same & (cpu[1:] > cpu[:-1]))
+    placed |= same & (cpu[1:] == cpu[:-1]) & (seq[1:] >= seq[:-1])
+    return bool(placed.all())
+
+
+def _joined(parts: Sequence[Columns], order: npt.NDArray[np.int64] | None) -> Columns:
+    narrow = {name: _column(parts, name, order) for name in NARROW}
     wide = {}
     for name in WIDE:
         if any(name in part.wide for part in parts):
             have = [part.wide.get(name) or _none(len(part)) for part in parts]
-            wide[name] = Wide(
-                np.concatenate([w.values for w in have]), np.concatenate([w.known for w in have])
+            values, known = (
+                np.concatenate([w.values for w in have]),
+                np.concatenate([w.known for w in have]),
             )
+            wide[name] = Wide(values, known) if order is None else Wide(values[order], known[order])
     return Columns(**narrow, wide=wide)
 
 
-def _dtype(name: str) -> npt.DTypeLike:
-    return _NARROW.get(name, np.int64)
+def _column(
+    parts: Sequence[Columns], name: str, order: npt.NDArray[np.int64] | None = None
+) -> npt.NDArray[Any]:
+    pieces = [getattr(part, name) for part in parts]
+    if not pieces:
+        return np.zeros(0, dtype=NARROW[name])
+    column: npt.NDArray[Any] = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
+    return column if order is None else column[order]
 
 
 def _none(count: int) -> Wide:
     return Wide(np.zeros(count, dtype=np.uint64), np.zeros(count, dtype=np.bool_))
-
-
-def in_order(columns: Columns) -> Columns:
-    """Rows in canonical order: (time_ns, cpu, seq)."""
-    time, cpu, seq = columns.time_ns, columns.cpu, columns.seq
-    later = time[1:] > time[:-1]
-    same = time[1:] == time[:-1]
-    placed = later | (same & (cpu[1:] > cpu[:-1]))
-    placed |= same & (cpu[1:] == cpu[:-1]) & (seq[1:] >= seq[:-1])
-    if placed.all():
-        return columns
-    return columns.take(np.lexsort((seq, cpu, time)))
 
 
 def switches(
@@ -324,13 +347,18 @@ def _stable_order(tid: Ints) -> npt.NDArray[np.int64]:
 
 def _carried(values: Ints, life: Bools) -> Ints:
     """Replace NULL by the nearest value before it in the same life, else the nearest after it."""
-    place = np.arange(len(values))
-    begin = np.maximum.accumulate(np.where(life, place, 0))
-    before = np.maximum.accumulate(np.where(values >= 0, place, -1))
-    after = np.where(values >= 0, place, len(values))
-    after = np.minimum.accumulate(after[::-1])[::-1]
-    alive = begin[np.minimum(after, len(values) - 1)] == begin
-    nearest = np.where(before >= begin, before, np.where(alive, after, len(values)))
+    count = len(values)
+    # Half the width of numpy's own places: these arrays are the most that a conversion holds.
+    number: Any = np.int32 if count < 1 << 31 else np.int64
+    place = np.arange(count, dtype=number)
+    known = values >= 0
+    begin = np.maximum.accumulate(np.where(life, place, number(0)))
+    before = np.maximum.accumulate(np.where(known, place, number(-1)))
+    after = np.where(known, place, number(count))[::-1]
+    after = np.minimum.accumulate(after)[::-1]
+    alive = begin[np.minimum(after, count - 1)] == begin
+    nearest = np.where(alive, after, number(count))
+    np.copyto(nearest, before, where=before >= begin)
     extended: Ints = np.append(values, values.dtype.type(NULL))
     return extended[nearest]
 

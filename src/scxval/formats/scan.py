@@ -28,7 +28,13 @@ SHORT_BYTES = 16
 # A compiled loop that mixes signed with unsigned numbers computes in floating point.
 _U = np.uint64
 _TEN, _SIXTEEN = _U(10), _U(16)
-_U64_TENTH, _U64_LAST_DIGIT = _U(2**64 // 10), _U((2**64 - 1) % 10)
+_ZERO, _ONE = _U(ord("0")), _U(ord("1"))
+# 2**64 - 1 has twenty digits, the first of them a 1.
+_MOST_DIGITS, _TWENTY_DIGITS = 20, _U(10**19)
+
+
+# How the digits of a number are read: also the type of its values.
+DECIMAL, HEXADECIMAL, SIGNED = range(3)
 
 
 @dataclass(frozen=True)
@@ -85,23 +91,44 @@ class Scan:
 
     def decimal(self, start: Positions, end: Positions) -> tuple[Words, Flags]:
         """Decimal numbers up to 2**64 - 1 in [start, end), and which of them really are."""
-        value, ok = np.zeros(len(start), dtype=np.uint64), np.zeros(len(start), dtype=np.bool_)
-        _decimal(self._bytes, start, end, value, ok)
-        return value, ok
+        return self._numbers(start, end, DECIMAL)
 
     def hexadecimal(self, start: Positions, end: Positions) -> tuple[Words, Flags]:
         """Hexadecimal numbers of up to 64 bits, without 0x, and which of them really are."""
-        value, ok = np.zeros(len(start), dtype=np.uint64), np.zeros(len(start), dtype=np.bool_)
-        _hexadecimal(self._bytes, start, end, value, ok)
-        return value, ok
+        return self._numbers(start, end, HEXADECIMAL)
 
     def signed(self, start: Positions, end: Positions) -> tuple[Positions, Flags]:
         """Signed 32-bit decimal numbers in [start, end), and which of them really are."""
-        negative = self.byte(start) == MINUS
-        value, ok = self.decimal(start + negative, end)
-        ok &= value <= np.where(negative, _U(2**31), _U(2**31 - 1))
-        number = np.minimum(value, _U(2**31)).astype(np.int64)
-        return np.where(negative, -number, number), ok
+        value, ok = self._numbers(start, end, SIGNED)
+        return value.view(np.int64), ok
+
+    def _numbers(self, start: Positions, end: Positions, base: int) -> tuple[Words, Flags]:
+        value, ok = np.zeros(len(start), dtype=np.uint64), np.zeros(len(start), dtype=np.bool_)
+        _numbers(self._bytes, start, end, base, value, ok)
+        return value, ok
+
+    def fields(
+        self,
+        lines: Lines,
+        which: Positions,
+        place: int,
+        prefixes: Sequence[bytes],
+        base: Sequence[int],
+    ) -> tuple[list[Positions | Words], Flags]:
+        """Numbers in tokens that follow each other in these lines, from token `place` on.
+
+        Token 0 ends at a line's first space. Each number is read after its prefix in its base. Also
+        which lines have all of them.
+        """
+        values = np.zeros((len(base), len(which)), dtype=np.uint64)
+        ok = np.zeros(len(which), dtype=np.bool_)
+        joined = np.frombuffer(b"".join(prefixes), dtype=np.uint8)
+        ends = np.cumsum([len(prefix) for prefix in prefixes], dtype=np.int64)
+        first, end = lines.first_space[which], lines.end[which]
+        bases = np.array(base, dtype=np.int64)
+        _fields(self._bytes, lines.spaces, first, end, place, joined, ends, bases, values, ok)
+        typed = zip(values, base, strict=True)
+        return [row.view(np.int64) if b == SIGNED else row for row, b in typed], ok
 
     def sixteen(self, start: Positions, size: Positions) -> npt.NDArray[np.uint8]:
         """Up to 16 bytes from each position, zeros after them: an array of shape (n, 16)."""
@@ -181,35 +208,87 @@ def _which(
 
 
 @compiled
-def _decimal(
-    data: npt.NDArray[np.uint8], start: Positions, end: Positions, value: Words, ok: Flags
-) -> None:
-    for n in range(len(start)):
-        number = _U(0)
-        good = 0 < end[n] - start[n] <= 20
-        for at in range(start[n], end[n] if good else start[n]):
-            digit = _U(data[at] - np.uint8(48))
-            good &= digit < _TEN
-            good &= (number < _U64_TENTH) | ((number == _U64_TENTH) & (digit <= _U64_LAST_DIGIT))
-            number = number * _TEN + digit
-        value[n], ok[n] = number, good
+def _decimal(data: npt.NDArray[np.uint8], start: int, end: int) -> tuple[np.uint64, bool]:
+    number = _U(0)
+    good = 0 < end - start <= _MOST_DIGITS
+    for at in range(start, end if good else start):
+        digit = _U(data[at]) - _ZERO
+        good = good and bool(digit < _TEN)
+        number = number * _TEN + digit
+    if end - start == _MOST_DIGITS and data[start] != _ZERO:
+        # Past 2**64 it wraps below what any number with these digits is.
+        good = good and bool(data[start] == _ONE) and bool(number >= _TWENTY_DIGITS)
+    return number, good
 
 
 @compiled
-def _hexadecimal(
-    data: npt.NDArray[np.uint8], start: Positions, end: Positions, value: Words, ok: Flags
+def _hexadecimal(data: npt.NDArray[np.uint8], start: int, end: int) -> tuple[np.uint64, bool]:
+    number = _U(0)
+    good = 0 < end - start <= 16
+    for at in range(start, end if good else start):
+        digit = _U(data[at]) - _U(48)
+        if digit > _U(9):
+            # Both cases of a letter differ in one bit.
+            digit = (_U(data[at]) | _U(32)) - _U(97) + _TEN
+            good = good and bool(digit >= _TEN) and bool(digit < _SIXTEEN)
+        number = number * _SIXTEEN + digit
+    return number, good
+
+
+@compiled
+def _number(data: npt.NDArray[np.uint8], start: int, end: int, base: int) -> tuple[np.uint64, bool]:
+    """A number's 64 bits, and whether it is one."""
+    if base == HEXADECIMAL:
+        return _hexadecimal(data, start, end)
+    if base == DECIMAL:
+        return _decimal(data, start, end)
+    negative = data[start] == MINUS
+    number, good = _decimal(data, start + negative, end)
+    good = good and bool(number <= (_U(2**31) if negative else _U(2**31 - 1)))
+    return (_U(0) - number if negative else number), good
+
+
+@compiled
+def _numbers(
+    data: npt.NDArray[np.uint8],
+    start: Positions,
+    end: Positions,
+    base: int,
+    value: Words,
+    ok: Flags,
 ) -> None:
     for n in range(len(start)):
-        number = _U(0)
-        good = 0 < end[n] - start[n] <= 16
-        for at in range(start[n], end[n] if good else start[n]):
-            digit = _U(data[at]) - _U(48)
-            if digit > _U(9):
-                # Both cases of a letter differ in one bit.
-                digit = (_U(data[at]) | _U(32)) - _U(97) + _TEN
-                good &= (digit >= _TEN) & (digit < _SIXTEEN)
-            number = number * _SIXTEEN + digit
-        value[n], ok[n] = number, good
+        value[n], ok[n] = _number(data, start[n], end[n], base)
+
+
+@compiled
+def _fields(
+    data: npt.NDArray[np.uint8],
+    spaces: Positions,
+    first: Positions,
+    end: Positions,
+    place: int,
+    prefixes: npt.NDArray[np.uint8],
+    prefix_ends: Positions,
+    base: Positions,
+    values: npt.NDArray[np.uint64],
+    ok: Flags,
+) -> None:
+    for n in range(len(first)):
+        good = spaces[first[n] + place + len(base) - 2] < end[n]
+        prefix = 0
+        for field in range(len(base) if good else 0):
+            at = spaces[first[n] + place + field - 1] + 1
+            stop = min(spaces[first[n] + place + field], end[n])
+            while prefix < prefix_ends[field]:
+                good &= data[at] == prefixes[prefix]
+                at += 1
+                prefix += 1
+            values[field, n], number = _number(data, at, stop, base[field])
+            good &= number
+            if not good:
+                break
+        ok[n] = good
 
 
 @compiled

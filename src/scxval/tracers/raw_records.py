@@ -20,17 +20,19 @@ import numpy.typing as npt
 
 from scxval.errors import ScxvalError
 from scxval.events.columns import EVIDENCE, NULL, Columns, Ints, Names, rows
-from scxval.formats.ringbuffer import PageLayout, PageRecords, read_pages
+from scxval.events.gather import Gathered
+from scxval.formats.ringbuffer import PageLayout, PageRecords, Sizes, read_pages
 from scxval.formats.source import GZIP_MAGIC, read_source
-from scxval.formats.tracepoint import Field, Tracepoint, integers, parse_tracepoint, texts
+from scxval.formats.tracepoint import Field, Tracepoint, integers, parse_tracepoint, places, texts
 from scxval.tracers.conversion import EXAMPLES, Losses
-from scxval.tracers.sched_records import COMM_FIELDS, FIELDS, PROBES, Records
+from scxval.tracers.sched_records import COMM_FIELDS, FIELDS, PROBES, Records, columns_of
 
 Bytes = npt.NDArray[np.uint8]
 
 _COMMON = ("common_type", "common_pid")
 _CPU_FIELDS = frozenset(("target_cpu", "dest_cpu"))
-_INT32_MAX = 2**31 - 1
+# PID_MAX_LIMIT of include/linux/threads.h, on every 64-bit machine.
+TID_MAX = 1 << 22
 _INT16_MAX = 2**15 - 1
 # Lines of saved_cmdlines ("pid comm") and saved_tgids ("tid tgid").
 _SAVED = re.compile(r"^\s*(\d{1,10}) (.*)$", re.MULTILINE)
@@ -62,7 +64,7 @@ class Tally:
 
 
 class RingReader:
-    """Decodes CPUs' pages one after another into pieces of each tracepoint's records."""
+    """Decodes CPUs' pages one after another into `rows`."""
 
     def __init__(self, layout: PageLayout, tracepoints: Sequence[Tracepoint]) -> None:
         """Raises ScxvalError when a tracepoint that is read has not the fields it needs."""
@@ -78,7 +80,7 @@ class RingReader:
             raise ScxvalError("the tracepoints' formats do not agree on where common_type lies")
         self._type = next(iter(kinds))
         self._pages: dict[int, int] = {}
-        self._pieces: dict[str, list[Records]] = {point.name: [] for point in self.known}
+        self.rows = Gathered()
 
     def add(self, cpu: int, data: Bytes) -> None:
         """Decode pages of one CPU, those after the ones before.
@@ -100,9 +102,8 @@ class RingReader:
         for point in self.known:
             which = np.flatnonzero(kind == point.id)
             if len(which):
-                self._pieces[point.name].append(
-                    self._records(point, cpu, data, pages, which, ordinal)
-                )
+                records = self._records(point, cpu, data, pages, which, ordinal)
+                self.rows.add(columns_of(records))
         self._count_others(kind)
 
     def _records(
@@ -123,12 +124,12 @@ class RingReader:
                 int(short.sum()), f"CPU {cpu}: {point.name} of less than {reach} bytes"
             )
             which = which[~short]
-        start = pages.start[which]
+        start, size = pages.start[which], pages.size[which]
         good = np.ones(len(which), dtype=np.bool_)
         values: dict[str, Ints] = {}
         for name in FIELDS[point.name]:
-            values[name] = self._values(data, start, point.fields[name], good)
-        by = _limited(integers(data, start, point.fields["common_pid"]), _INT32_MAX, good)
+            values[name] = self._values(data, start, size, point.fields[name], good)
+        by = _limited(integers(data, start, point.fields["common_pid"]), TID_MAX, good)
         if not good.all():
             bad = int(np.flatnonzero(~good)[0])
             told = {n: int(v[bad]) for n, v in values.items() if n not in COMM_FIELDS}
@@ -146,15 +147,18 @@ class RingReader:
             {name: _narrow(name, value) for name, value in values.items()},
         )
 
-    def _values(self, data: Bytes, start: Ints, where: Field, good: npt.NDArray[np.bool_]) -> Ints:
+    def _values(
+        self, data: Bytes, start: Ints, size: Sizes, where: Field, good: npt.NDArray[np.bool_]
+    ) -> Ints:
         if where.name in COMM_FIELDS:
-            if where.dynamic or where.size != 16:
-                return np.full(len(start), NULL, dtype=np.int32)
+            if where.dynamic:
+                begin, length = places(data, start, where)
+                good &= begin - start + length <= size
             return self.names.codes(texts(data, start, where))
         found = integers(data, start, where)
         if where.name in _CPU_FIELDS:
             return _limited(found, _INT16_MAX, good)
-        return found if where.name == "prev_state" else _limited(found, _INT32_MAX, good)
+        return found if where.name == "prev_state" else _limited(found, TID_MAX, good)
 
     def _count(self, cpu: int, pages: PageRecords) -> None:
         tally = self.tally
@@ -181,12 +185,6 @@ class RingReader:
             elif point.name not in FIELDS:
                 self.tally.others[point.name] = self.tally.others.get(point.name, 0) + count
 
-    def records(self) -> list[Records]:
-        """All records so far, one piece for each tracepoint; the reader forgets them."""
-        made = [joined(pieces) for pieces in self._pieces.values() if pieces]
-        self._pieces = {}
-        return made
-
 
 def _limited(values: Ints, most: int, good: npt.NDArray[np.bool_]) -> Ints:
     good &= (values >= 0) & (values <= most)
@@ -197,23 +195,6 @@ def _narrow(name: str, values: Ints) -> Ints:
     if name == "prev_state":
         return values
     return values.astype(np.int16 if name in _CPU_FIELDS else np.int32)
-
-
-def joined(pieces: list[Records]) -> Records:
-    """Records of one tracepoint in one piece; all of them, or none, know thread groups."""
-    if len(pieces) == 1:
-        return pieces[0]
-    known = [p.by_pid for p in pieces if p.by_pid is not None]
-    groups = known if len(known) == len(pieces) else None
-    return Records(
-        pieces[0].name,
-        np.concatenate([p.time_ns for p in pieces]),
-        np.concatenate([p.cpu for p in pieces]),
-        np.concatenate([p.record for p in pieces]),
-        np.concatenate([p.by for p in pieces]),
-        {name: np.concatenate([p.values[name] for p in pieces]) for name in FIELDS[pieces[0].name]},
-        None if groups is None else np.concatenate(groups),
-    )
 
 
 # -- files
@@ -282,7 +263,7 @@ def parse_tracepoints(formats: Iterable[str]) -> list[Tracepoint]:
 def pairs(text: str) -> list[tuple[int, str]]:
     """Lines of saved_cmdlines or saved_tgids: a tid, and its name or thread group."""
     return [
-        (int(match[1]), match[2]) for match in _SAVED.finditer(text) if int(match[1]) <= _INT32_MAX
+        (int(match[1]), match[2]) for match in _SAVED.finditer(text) if int(match[1]) <= TID_MAX
     ]
 
 
@@ -295,7 +276,7 @@ def task_evidence(cmdlines: str, tgids: str, names: Names, last_ns: int, record:
     grouped = [
         (tid, int(pid))
         for tid, pid in pairs(tgids)
-        if tid > 0 and pid.isascii() and pid.isdigit() and 0 < int(pid) <= _INT32_MAX
+        if tid > 0 and pid.isascii() and pid.isdigit() and 0 < int(pid) <= TID_MAX
     ]
     tid = np.array([t for t, _ in named] + [t for t, _ in grouped], dtype=np.int32)
     comm = np.array([names.of(n) for _, n in named] + [NULL] * len(grouped), dtype=np.int32)

@@ -150,4 +150,16 @@ def convert_records(
     rows of kind EVIDENCE that tell tasks' names and thread groups.
     """
     parts = [columns_of(some) for some in records]
-    return conclude(source, [*parts, *evidence], names, PROBES, reach_of(recorded), losses, notes)
+    return convert_columns(source, [*parts, *evidence], recorded, names, losses, notes)
+
+
+def convert_columns(
+    source: str,
+    parts: list[Columns],
+    recorded: Iterable[str],
+    names: Names,
+    losses: Losses,
+    notes: Sequence[str] = (),
+) -> Conversion:
+    """The same of rows that `columns_of` has made, as a source does that gathers them piece by piece."""
+    return conclude(source, parts, names, PROBES, reach_of(recorded), losses, notes)

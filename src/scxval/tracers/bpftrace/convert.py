@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scxval.events.columns import Columns, Names, in_order, join
+from scxval.events.columns import Columns, Names, merge
+from scxval.events.gather import Gathered
 from scxval.formats.source import Blocks
 from scxval.tracers.bpftrace import LOST_PATTERN, SCRIPT_FILE
 from scxval.tracers.bpftrace.pairing import settle_returns, settle_yields
@@ -96,7 +97,7 @@ class _Trace:
 
     def __init__(self) -> None:
         self.names = Names()
-        self.parts: list[Columns] = []
+        self.gathered = Gathered()
         self.seen: Counter[Point] = Counter()
         self.listed: frozenset[str] = frozenset()
         self.counts = LineCounts()
@@ -115,7 +116,7 @@ class _Trace:
         for group in records.groups:
             self.seen[group.point] += len(group.line)
         # Pieces in order are nearly the whole in order, which is then sorted fast.
-        self.parts.append(in_order(join([rows_of(group) for group in records.groups])))
+        self.gathered.add(merge([rows_of(group) for group in records.groups]))
         self.listed |= records.attached
         self.counts += records.counts
         self.lost += records.lost
@@ -158,14 +159,12 @@ class _Trace:
         )
 
     def _settled(self, again: frozenset[str], yields: bool) -> tuple[list[Columns], int]:
-        """All rows in order, returns and yields settled, as the one part; frees the pieces."""
-        columns = join(self.parts)
-        self.parts.clear()
+        """All rows in order, returns and yields settled, as the one part."""
+        columns = self.gathered.take()
         if again:
             drop = [point.record for point in self.seen if point.function in again]
             codes = [PROBE_NAMES.index(record) for record in drop]
             columns = columns.take(~np.isin(columns.probe, codes))
-        columns = in_order(columns)
         columns, unpaired = settle_returns(settle_yields(columns, yields))
         return [columns], unpaired
 

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from scxval.events.columns import Names
-from scxval.formats.scan import Flags, Lines, Positions, Scan, Words
+from scxval.formats.scan import DECIMAL, HEXADECIMAL, SIGNED, Flags, Lines, Positions, Scan, Words
 from scxval.tracers.bpftrace.probes import (
     BEGIN,
     COMM_BYTES,
@@ -43,7 +43,7 @@ UNKNOWN = -1
 class Layout:
     """A line format taken apart: numbers in fixed places, then names between fixed texts."""
 
-    numbers: tuple[tuple[str, bytes, str], ...]
+    numbers: tuple[tuple[str, bytes, int], ...]
     names: tuple[str, ...]
     texts: tuple[bytes, ...]
 
@@ -60,7 +60,7 @@ class Layout:
         at = 0
         while match := NUMBER.match(line, at):
             key, prefix, conversion = match.groups()
-            base = "hexadecimal" if prefix else "signed" if conversion == "d" else "decimal"
+            base = HEXADECIMAL if prefix else SIGNED if conversion == "d" else DECIMAL
             numbers.append((key, f"{key}={prefix or ''}".encode(), base))
             at = match.end()
         names = tuple(NAME.findall(line, at))
@@ -243,23 +243,19 @@ class Reader:
 
     def _parse(self, line: Positions, layout: Layout) -> tuple[Flags, dict[str, Positions | Words]]:
         """Which of the lines fit the layout, and the values of those that do."""
-        good = np.zeros(len(line), dtype=np.bool_)
-        last = LEAD + len(layout.numbers) - (0 if layout.names else 1)
-        first, end = self.lines.first_space[line], self.lines.end[line]
-        enough = np.flatnonzero(self.lines.spaces[first + last - 1] < end)
-        first, end = first[enough], end[enough]
+        keys, prefixes, bases = zip(*layout.numbers, strict=True)
+        last = LEAD + len(keys) - (0 if layout.names else 1)
+        found, good = self.scan.fields(self.lines, line, LEAD, prefixes, bases)
+        good &= self.lines.spaces[self.lines.first_space[line] + last - 1] < self.lines.end[line]
+        enough = np.flatnonzero(good)
+        first, end = self.lines.first_space[line[enough]], self.lines.end[line[enough]]
         fits = np.ones(len(enough), dtype=np.bool_)
-        values: dict[str, Positions | Words] = {}
-        for place, (key, prefix, base) in enumerate(layout.numbers, LEAD):
-            begin = self.lines.spaces[first + place - 1] + 1
-            stop = np.minimum(self.lines.spaces[first + place], end)
-            fits &= self.scan.holds(begin, prefix)
-            values[key], ok = getattr(self.scan, base)(begin + len(prefix), stop)
-            fits &= ok
+        values = {key: numbers[enough] for key, numbers in zip(keys, found, strict=True)}
+        for key, numbers in values.items():
             if key.endswith("cpu") or key == "target":
-                fits &= values[key] <= CPU_MAX
+                fits &= numbers <= CPU_MAX
             elif key in layout.not_negative:
-                fits &= values[key] >= 0
+                fits &= numbers >= 0
         tail = self.lines.spaces[first + last - 1] + 1
         if not layout.names:
             fits &= self.lines.spaces[first + last] >= end

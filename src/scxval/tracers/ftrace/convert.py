@@ -27,7 +27,7 @@ from scxval.tracers.raw_records import (
     selected_clock,
     task_evidence,
 )
-from scxval.tracers.sched_records import FIELDS, convert_records
+from scxval.tracers.sched_records import FIELDS, convert_columns
 
 SOURCE = "ftrace"
 _HEAD_BYTES = 4096
@@ -52,29 +52,29 @@ def convert(path: Path) -> Conversion:
     with opened(path) as (file, cut):
         archive = read_archive(file)
         selected_clock(archive.text("trace_clock"), str(path))
+        layout = _layout(archive)
         points = parse_tracepoints(archive.formats)
         recorded = [point.name for point in points if point.name in FIELDS]
         if not recorded:
             raise ScxvalError(f"{path}: no format of any of {', '.join(FIELDS)}; record again")
-        layout = _layout(archive)
         reader = RingReader(layout, points)
         for cpu, (at, size) in archive.pages.items():
             for block in page_blocks(pieces_of(file, at, size), layout.page_bytes):
                 reader.add(cpu, block)
     tally = reader.tally
     tally.cut += [cpu for cpu in archive.short if cpu not in tally.cut]
-    evidence = task_evidence(
-        archive.texts.get("saved_cmdlines", ""),
-        archive.texts.get("saved_tgids", ""),
-        reader.names,
-        tally.last_ns,
-        tally.records,
+    reader.rows.add(
+        task_evidence(
+            archive.texts.get("saved_cmdlines", ""),
+            archive.texts.get("saved_tgids", ""),
+            reader.names,
+            tally.last_ns,
+            tally.records,
+        )
     )
     notes = [*_notes(archive, cut), *notes_of(tally)]
     losses = losses_of(tally, archive.stats.values())
-    return convert_records(
-        SOURCE, reader.records(), recorded, reader.names, losses, notes, [evidence]
-    )
+    return convert_columns(SOURCE, [reader.rows.take()], recorded, reader.names, losses, notes)
 
 
 def _layout(archive: Archive) -> PageLayout:

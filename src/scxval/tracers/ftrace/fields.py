@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from scxval.events.columns import Ints
 from scxval.formats.scan import Flags, Positions, Scan
+from scxval.tracers.raw_records import TID_MAX
 
 _COMM_BYTES = 15
 # __print_flags of sched_switch; "+" stands for TASK_REPORT_MAX, preempted.
@@ -39,6 +40,12 @@ class Parsed:
     numbers: dict[str, Ints]
     names: dict[str, npt.NDArray[np.uint8]]
     good: Flags
+
+
+def next_space(spaces: Positions, at: Positions, end: Positions) -> Positions:
+    """The first space at or behind each place, or the end of its line where there is none before."""
+    found = np.searchsorted(spaces, at)
+    return np.minimum(spaces[np.minimum(found, len(spaces) - 1)], end)
 
 
 class _Line:
@@ -76,9 +83,9 @@ class _Line:
 
     def word_end(self) -> Positions:
         """Where the word that begins here ends."""
-        return np.minimum(self.spaces[np.searchsorted(self.spaces, self.at)], self.end)
+        return next_space(self.spaces, self.at, self.end)
 
-    def number(self, column: str | None, most: int = 2**31 - 1) -> None:
+    def number(self, column: str | None, most: int = TID_MAX) -> None:
         """A number from 0 to `most`; of a column without a name, any number."""
         stop = self.word_end()
         if column is None:

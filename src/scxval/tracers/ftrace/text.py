@@ -20,14 +20,15 @@ import numpy as np
 
 from scxval.errors import ScxvalError
 from scxval.events.columns import NULL, Ints, Names
+from scxval.events.gather import Gathered
 from scxval.formats.scan import SPACE, Flags, Lines, Positions, Scan
 from scxval.formats.source import Blocks
 from scxval.tracers.conversion import EXAMPLES, Conversion, Losses
-from scxval.tracers.ftrace.fields import PARSERS, Parsed
-from scxval.tracers.raw_records import joined, selected_clock
-from scxval.tracers.sched_records import FIELDS, Records, convert_records
+from scxval.tracers.ftrace.fields import PARSERS, Parsed, next_space
+from scxval.tracers.raw_records import TID_MAX, selected_clock
+from scxval.tracers.sched_records import FIELDS, Records, columns_of, convert_columns
 
-_BLOCK_BYTES = 1 << 25
+_BLOCK_BYTES = 1 << 22
 _LINE = re.compile(
     rb"[^\n]{16}-\d{1,7} *(?:\([ \d-]{7}\) )?\[\d{3,}\] (?:\S+ +)? *\d+\.\d{6}: \w+: "
 )
@@ -79,20 +80,19 @@ def convert_text(source: str, path: Path) -> Conversion:
     if clock.is_file():
         selected_clock(clock.read_text(encoding="utf-8", errors="replace"), str(clock))
     names, tally = Names(), _Tally()
-    pieces: dict[str, list[Records]] = {name: [] for name in FIELDS}
+    rows, seen = Gathered(), dict.fromkeys(FIELDS, 0)
     blocks = Blocks(path, _BLOCK_BYTES)
     for block in _whole_lines(blocks, tally):
-        _read_block(block, names, tally, pieces)
-    records = [joined(some) for some in pieces.values() if some]
-    if not records:
+        _read_block(block, names, tally, rows, seen)
+    recorded = [name for name, count in seen.items() if count]
+    if not recorded:
         raise ScxvalError(
             f"{path}: no line of a sched tracepoint with a time in seconds ({tally.unparsed} lines "
             f"unread, {sum(tally.others.values())} of other tracepoints): record {', '.join(FIELDS)}"
         )
-    recorded = [some.name for some in records]
     losses = Losses(tally.lost + tally.unknown_gaps, tally.unparsed, tally.examples)
     notes = [blocks.note, *_notes(tally, clock.is_file())]
-    return convert_records(source, records, recorded, names, losses, notes)
+    return convert_columns(source, [rows.take()], recorded, names, losses, notes)
 
 
 def _notes(tally: _Tally, known_clock: bool) -> list[str]:
@@ -126,7 +126,9 @@ def _whole_lines(blocks: Iterable[bytes], tally: _Tally) -> Iterator[bytes]:
         tally.cut = True
 
 
-def _read_block(text: bytes, names: Names, tally: _Tally, pieces: dict[str, list[Records]]) -> None:
+def _read_block(
+    text: bytes, names: Names, tally: _Tally, rows: Gathered, seen: dict[str, int]
+) -> None:
     scan = Scan(text)
     lines = scan.lines()
     base = tally.lines
@@ -146,7 +148,8 @@ def _read_block(text: bytes, names: Names, tally: _Tally, pieces: dict[str, list
         for bad in which[~good][: EXAMPLES - len(tally.examples)].tolist():
             tally.examples.append(scan.text(int(leads.start[bad]), int(leads.end[bad])))
         tally.unparsed += int((~good).sum())
-        pieces[name].append(_records(name, leads, which[good], parsed, names, base))
+        seen[name] += int(good.sum())
+        rows.add(columns_of(_records(name, leads, which[good], parsed, names, base)))
     _count_others(scan, lines, leads.name[~taken], leads.end[~taken], tally)
 
 
@@ -180,24 +183,24 @@ def _leads(scan: Scan, lines: Lines) -> tuple[_Leads, Flags]:
     # Places of lines that are no events' must still be within the text.
     bracket = np.where(good, bracket, start)
 
-    def next_space(at: Positions) -> Positions:
-        return np.minimum(spaces[np.searchsorted(spaces, at)], end)
+    def word_end(at: Positions) -> Positions:
+        return next_space(spaces, at, end)
 
     pid_at = start + _NAME_BYTES + 1
-    by, ok = scan.decimal(pid_at, np.minimum(next_space(pid_at), bracket))
-    good &= ok & (by < 2**31)
+    by, ok = scan.decimal(pid_at, np.minimum(word_end(pid_at), bracket))
+    good &= ok & (by <= TID_MAX)
     by_pid = _thread_groups(scan, start, bracket)
-    after = next_space(bracket)
+    after = word_end(bracket)
     cpu, ok = scan.decimal(bracket + 1, after - 1)
     good &= ok & (cpu < 2**15) & (scan.byte(after - 1) == _CLOSE)
     stamp = np.minimum(after + 1, end)
     first = scan.byte(stamp)
     has_flags = (first != SPACE) & ((first < ord("0")) | (first > ord("9")))
-    stamp = np.where(has_flags, next_space(stamp), stamp)
+    stamp = np.where(has_flags, word_end(stamp), stamp)
     for _ in range(12):
         stamp = np.where(scan.byte(stamp) == SPACE, stamp + 1, stamp)
     stamp = np.minimum(stamp, end)
-    stop = next_space(stamp)
+    stop = word_end(stamp)
     good &= (scan.byte(stop - 1) == _COLON) & (scan.byte(stop - 8) == _DOT) & (stop < end)
     seconds, ok = scan.decimal(stamp, stop - 8)
     good &= ok & (seconds < 2**33)
@@ -224,7 +227,7 @@ def _thread_groups(scan: Scan, start: Positions, bracket: Positions) -> Ints:
         at = np.where(scan.byte(at) == SPACE, at + 1, at)
     there = (bracket - start > 30) & (scan.byte(bracket - 2) == ord(")"))
     group, ok = scan.decimal(at, bracket - 2)
-    return np.where(there & ok & (group < 2**31), group.astype(np.int64), NULL)
+    return np.where(there & ok & (group <= TID_MAX), group.astype(np.int64), NULL)
 
 
 def _read_other_lines(scan: Scan, lines: Lines, which: Positions, tally: _Tally) -> None:
@@ -254,7 +257,7 @@ def _unread(tally: _Tally, text: str) -> None:
 def _count_others(scan: Scan, lines: Lines, at: Positions, end: Positions, tally: _Tally) -> None:
     if not len(at):
         return
-    stop = np.minimum(lines.spaces[np.searchsorted(lines.spaces, at)], end)
+    stop = next_space(lines.spaces, at, end)
     named = (scan.byte(stop - 1) == _COLON) & (stop - at <= 2 * _NAME_BYTES)
     size = np.where(named, stop - 1 - at, 0)
     raw = np.concatenate(

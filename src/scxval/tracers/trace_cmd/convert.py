@@ -27,7 +27,7 @@ from scxval.tracers.raw_records import (
     selected_clock,
     task_evidence,
 )
-from scxval.tracers.sched_records import FIELDS, convert_records
+from scxval.tracers.sched_records import FIELDS, convert_columns
 from scxval.tracers.trace_cmd.file import (
     MAGIC,
     Buffer,
@@ -70,12 +70,10 @@ def convert(path: Path) -> Conversion:
                 reader.add(place.cpu, block)
     tally = reader.tally
     # trace-cmd does not save thread groups.
-    evidence = task_evidence(header.cmdlines, "", reader.names, tally.last_ns, tally.records)
+    reader.rows.add(task_evidence(header.cmdlines, "", reader.names, tally.last_ns, tally.records))
     notes = [*_notes(header, buffer, cut), *notes_of(tally)]
     losses = losses_of(tally, header.stats)
-    return convert_records(
-        SOURCE, reader.records(), recorded, reader.names, losses, notes, [evidence]
-    )
+    return convert_columns(SOURCE, [reader.rows.take()], recorded, reader.names, losses, notes)
 
 
 def _layout(header: Header, buffer: Buffer) -> PageLayout:
