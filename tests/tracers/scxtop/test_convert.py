@@ -211,10 +211,17 @@ def test_events_that_cannot_be_are_counted(converted):
             (1001, "sched_switch", huge),
             (1002, "sched_waking", {"pid": -1}),
             (1003, "sched_waking", {"pid": 2**22, "comm": "y"}),
+            (1004, "sched_switch", {"prev_pid": 7, "prev_comm": "x"}),
+            (1005, "sched_waking", {"pid": 8}),
         ]
     )
     conversion = converted(trace)
-    assert columns(conversion.table, "kind", "tid") == [("TaskScheduled", 7)]
+    assert columns(conversion.table, "kind", "tid") == [
+        ("TaskScheduled", 7),
+        ("TaskWoke", 2**22),
+        ("TaskPreempted", 7),
+        ("CpuIdle", 0),
+    ]
     assert conversion.capability.unparsed == 2
     assert "event whose fields cannot be so at byte" in conversion.capability.examples[0]
 

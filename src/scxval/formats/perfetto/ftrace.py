@@ -78,13 +78,17 @@ class FtraceEvents:
         """Number of events."""
         return len(self.time)
 
+    def fields(self, data: Data, places: Int64s, wanted: Sequence[tuple[int, int]]) -> Fields:
+        """The fields (number, wire type) of the tracepoint's message of some events."""
+        start = self.start[places]
+        return fields(data, Spans(start, start + self.length[places]), wanted)
+
     def select(
         self, data: Data, number: int, wanted: Sequence[tuple[int, int]]
     ) -> tuple[Int64s, Fields]:
         """Places of all events of one tracepoint, and its fields (number, wire type)."""
         which = np.flatnonzero(self.number == number)
-        start = self.start[which]
-        return which, fields(data, Spans(start, start + self.length[which]), wanted)
+        return which, self.fields(data, which, wanted)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,9 @@ def command(options: Mapping[str, int | str | bool], functions: Set[str]) -> Tra
             raise unknown_name("option of tracer scxtop", name, ["trace_ms"])
     time_ms = options.get("trace_ms", 10_000)
     if type(time_ms) is not int or not 0 < time_ms <= _MAX_TRACE_MS:
-        raise ScxvalError(f"tracer scxtop: trace_ms is {time_ms!r}; expected milliseconds, e.g. 10000")
+        raise ScxvalError(
+            f"tracer scxtop: trace_ms is {time_ms!r}; expected milliseconds, e.g. 10000"
+        )
     return TracerCommand(
         argv=[
             "sh",
