@@ -58,6 +58,7 @@ from scxval.formats.perfetto.tracks import Tracks, read_tracks
 from scxval.formats.perfetto.wire import LEN, VARINT, Bools, Data, Fields, Int64s
 from scxval.formats.source import read_source
 from scxval.tracers.conversion import Conversion, Losses, conclude
+from scxval.tracers.scxtop.ends import common_end
 from scxval.tracers.scxtop.samples import Samples, queue_of_switches, read_samples
 
 SOURCE = "scxtop"
@@ -77,15 +78,11 @@ _SWITCH = ((1, LEN), (2, VARINT), (4, VARINT), (5, LEN), (6, VARINT))
 _WAKEUP = ((1, LEN), (2, VARINT))
 _FORK = ((2, VARINT), (3, LEN), (4, VARINT))
 _EXIT = ((1, LEN), (2, VARINT), (3, VARINT))
-# Tracepoints that every busy moment has.
-_STEADY = {SCHED_SWITCH: "sched_switch", SCHED_WAKING: "sched_waking", SCHED_WAKEUP: "sched_wakeup"}
 # PID_MAX_LIMIT on 64-bit machines (include/linux/threads.h): no task has a greater number.
 _MAX_PID = 1 << 22
 # The task's own state word (include/linux/sched.h, 7.2): TASK_DEAD, and what EXIT_* leave in it.
 # 0x100 is TASK_WAKEKILL here, where the tracepoint has "preempted".
 _DEAD = 0x80 | 0x10 | 0x20
-# A CPU that went idle so long before the end was idle until then.
-_IDLE_NS = 1_000_000_000
 # Events whose rows are made at once, to bound memory.
 _AT_ONCE = 1 << 19
 _SWITCHED = frozenset(("tid", "other_tid", "prev_state", "reason"))
@@ -140,7 +137,7 @@ def convert(path: Path) -> Conversion:
     gaps = packets.gaps
     del packets
     events = read_events(data, bundles, faults)
-    end, note = _common_end(data, bundles, events)
+    end, note = common_end(data, bundles, events)
     names = Names()
     rows = _gathered(_Reading(data, events, names, faults, end), latencies, tracks)
     # What the rows were made from goes before the table is made.
@@ -302,49 +299,6 @@ def off_cpu_of_state(state: Int64s) -> tuple[Ints, Ints]:
     )
     reason = np.select(tests, [REASON[Reason.EXIT], REASON[Reason.UNKNOWN]], REASON[Reason.SLEEP])
     return kind.astype(np.int8), reason.astype(np.int8)
-
-
-def _common_end(data: Data, bundles: Bundles, events: FtraceEvents) -> tuple[int, str]:
-    """Until when nothing can be missing, and "" or a note on what came after.
-
-    scxtop detaches its probes one by one, and discards what is then still in its ring buffers, one for
-    each CPU or some. Whatever a CPU's last record is, all before it are there. A bundle that the file's
-    end cut off is no measure, nor is a CPU that was idle: its buffer is emptied hundreds of times a
-    second, so that a silence of _IDLE_NS before the end is none of a buffer.
-    """
-    of_cpu = np.full(1 << 15, -1, dtype=np.int64)
-    np.maximum.at(of_cpu, events.cpu, events.time)
-    ends = {}
-    for number, name in _STEADY.items():
-        times = events.time[events.number == number]
-        ends[name] = int(times.max()) if len(times) else -1
-    steady = min((end for end in ends.values() if end >= 0), default=0)
-    idle = _idle_at_the_end(data, events)
-    for cpu in np.unique(bundles.cpu[~bundles.cut]).tolist():
-        if cpu not in idle or of_cpu[cpu] > steady - _IDLE_NS:
-            ends[f"CPU {cpu}"] = int(of_cpu[cpu])
-    ends = {who: end for who, end in ends.items() if end >= 0}
-    if not ends:
-        return np.iinfo(np.int64).max, ""
-    first = min(ends, key=lambda who: ends[who])
-    after = int((events.time > ends[first]).sum())
-    if not after:
-        return ends[first], ""
-    return ends[first], (
-        f"the last {after} records, after {ends[first]} ns, are left out: scxtop detaches its probes one "
-        f"by one and discards the end of its ring buffers, and {first} has nothing later"
-    )
-
-
-def _idle_at_the_end(data: Data, events: FtraceEvents) -> set[int]:
-    """The CPUs whose last switch was to idle."""
-    last = np.full(1 << 15, -1, dtype=np.int64)
-    switched = np.flatnonzero(events.number == SCHED_SWITCH)
-    np.maximum.at(last, events.cpu[switched], switched)
-    places = last[last >= 0]
-    found = events.fields(data, places, _SWITCH)
-    idle = found.ok & (found.value[4] == 0)
-    return set(events.cpu[places[idle]].tolist())
 
 
 def _thread_groups(tracks: Tracks, forks: Columns, exits: Columns, end: int) -> Columns:
