@@ -162,7 +162,7 @@ rule crate:
         # State that cargo keeps up to date by itself, not a result: never an output.
         shared="resources/buildroot/crates.tar",
     message:
-        "{wildcards.crate} from the Rust registry: usually 5 minutes on 2 cores, the next ones 1 to 3"
+        "{wildcards.crate} from the Rust registry: usually 5 minutes on 2 cores, the next ones 1 to 3, scxtop 15"
     shell:
         """
         python -m scxval.provision.schedulers \

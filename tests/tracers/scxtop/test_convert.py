@@ -211,10 +211,17 @@ def test_events_that_cannot_be_are_counted(converted):
             (1001, "sched_switch", huge),
             (1002, "sched_waking", {"pid": -1}),
             (1003, "sched_waking", {"pid": 2**22, "comm": "y"}),
+            (1004, "sched_switch", {"prev_pid": 7, "prev_comm": "x"}),
+            (1005, "sched_waking", {"pid": 8}),
         ]
     )
     conversion = converted(trace)
-    assert columns(conversion.table, "kind", "tid") == [("TaskScheduled", 7)]
+    assert columns(conversion.table, "kind", "tid") == [
+        ("TaskScheduled", 7),
+        ("TaskWoke", 2**22),
+        ("TaskPreempted", 7),
+        ("CpuIdle", 0),
+    ]
     assert conversion.capability.unparsed == 2
     assert "event whose fields cannot be so at byte" in conversion.capability.examples[0]
 
@@ -288,6 +295,31 @@ def test_a_cpu_that_falls_silent_ends_the_table(converted):
     conversion = converted(trace)
     assert [t for (t,) in columns(conversion.table, "time_ns")] == [1000, 1100, 1200, 1300, 1400]
     assert any("and CPU 1 has nothing later" in note for note in conversion.capability.notes)
+
+
+@pytest.mark.parametrize(("next_pid", "silent_s", "rows"), [(0, 2, 6), (0, 0.5, 4), (9, 2, 4)])
+def test_a_cpu_that_was_idle_for_long_ends_nothing(converted, next_pid, silent_s, rows):
+    end = 10**10
+    trace = small([(end - n, "sched_waking", {"pid": 3, "comm": "x"}) for n in (3, 2, 1)])
+    bundle = trace.packet.add().ftrace_events
+    bundle.cpu = 1
+    at = end - int(silent_s * 10**9)
+    for time, pid in ((at - 10, 9), (at, next_pid)):
+        switch = bundle.event.add(timestamp=time).sched_switch
+        switch.prev_pid, switch.next_pid = 9 if time == at else 0, pid
+    for time in (at - 20, end):
+        waking = bundle.event.add(timestamp=time).sched_wakeup
+        waking.pid, waking.comm = 9, "y"
+    bundle.event.sort(key=lambda event: event.timestamp)
+    del bundle.event[-1]
+    # sched_switch would end the table too: it goes on on a third CPU, as does sched_wakeup.
+    other = trace.packet.add().ftrace_events
+    other.cpu = 2
+    other.event.add(timestamp=end).sched_switch.next_pid = 4
+    other.event.add(timestamp=end).sched_wakeup.pid = 4
+    kept = [t for (t,) in columns(converted(trace).table, "time_ns")]
+    assert (max(kept) >= end - 1) is (rows == 6)
+    assert (max(kept) == at) is (rows == 4)
 
 
 def test_a_trace_without_events_is_an_empty_table(converted):

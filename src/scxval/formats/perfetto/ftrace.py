@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 
 import numpy as np
 import numpy.typing as npt
@@ -78,13 +79,17 @@ class FtraceEvents:
         """Number of events."""
         return len(self.time)
 
+    def fields(self, data: Data, places: Int64s, wanted: Sequence[tuple[int, int]]) -> Fields:
+        """The fields (number, wire type) of the tracepoint's message of some events."""
+        start = self.start[places]
+        return fields(data, Spans(start, start + self.length[places]), wanted)
+
     def select(
         self, data: Data, number: int, wanted: Sequence[tuple[int, int]]
     ) -> tuple[Int64s, Fields]:
         """Places of all events of one tracepoint, and its fields (number, wire type)."""
         which = np.flatnonzero(self.number == number)
-        start = self.start[which]
-        return which, fields(data, Spans(start, start + self.length[which]), wanted)
+        return which, self.fields(data, which, wanted)
 
 
 @dataclass(frozen=True)
@@ -112,21 +117,33 @@ class CompactWakings:
 
 
 @compiled
-def _walk_bundles(
+def _count_events(data: Array, start: Array, end: Array, bad_bundles: Array) -> int:
+    count = 0
+    for i in range(len(start)):
+        at = start[i]
+        while at < end[i]:
+            which, wire, _, _, after = _field(data, at, end[i])
+            if after < 0:
+                bad_bundles[i] = True
+                break
+            at = after
+            count += which == _EVENT and wire == LEN
+    return count
+
+
+@compiled
+def _fill_events(
     data: Array,
     start: Array,
     end: Array,
-    fill: bool,
     bundle: Array,
     time: Array,
     pid: Array,
     number: Array,
     body: Array,
     length: Array,
-    bad_events: Array,
-    bad_bundles: Array,
-) -> tuple[int, int]:
-    """Count (`fill` false) or fill in the events of bundles; unreadable events are placed in `bad_events`."""
+) -> int:
+    """Fill in the events of bundles; an unreadable one has number -1. How many there are of those."""
     count = 0
     faulty = 0
     for i in range(len(start)):
@@ -134,15 +151,14 @@ def _walk_bundles(
         while at < end[i]:
             which, wire, value, size, after = _field(data, at, end[i])
             if after < 0:
-                bad_bundles[i] = True
                 break
             at = after
             if which != _EVENT or wire != LEN:
                 continue
             place, stop = value, value + size
             stamp, task, kind = -1, 0, 0
-            inner, inner_size = 0, 0
-            while place < stop and kind >= 0:
+            inner, inner_size = value, 0
+            while place < stop:
                 which, wire, value, size, after = _field(data, place, stop)
                 if after < 0 or (wire == LEN and kind != 0):
                     kind = -1
@@ -155,16 +171,13 @@ def _walk_bundles(
                 elif which == 2 and wire == VARINT:
                     task = value
             # An event has a time; 32767 and above are no tracepoint's number.
-            if kind < 0 or kind >= 32767 or stamp < 0:
-                if fill:
-                    bad_events[faulty] = stop
-                faulty += 1
-                continue
-            if fill:
-                bundle[count], time[count], pid[count] = i, stamp, task
-                number[count], body[count], length[count] = kind, inner, inner_size
+            if kind >= 32767 or stamp < 0:
+                kind = -1
+            faulty += kind < 0
+            bundle[count], time[count], pid[count] = i, stamp, task
+            number[count], body[count], length[count] = kind, inner, inner_size
             count += 1
-    return count, faulty
+    return faulty
 
 
 def read_bundles(data: Data, packets: Packets, faults: Faults) -> Bundles:
@@ -185,20 +198,16 @@ def read_events(data: Data, bundles: Bundles, faults: Faults) -> FtraceEvents:
     bad = np.zeros(len(bundles.spans), dtype=np.bool_)
     start, end = bundles.spans.start, bundles.spans.end
 
-    def walk(count: int, faulty: int, fill: bool) -> tuple[FtraceEvents, Int64s, int, int]:
-        bundle, pid = np.empty(count, dtype=np.int32), np.empty(count, dtype=np.int32)
-        time, number = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int16)
-        body, length = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int32)
-        places = np.empty(faulty, dtype=np.int64)
-        found = _walk_bundles(
-            data, start, end, fill, bundle, time, pid, number, body, length, places, bad
-        )
-        cpu = bundles.cpu[bundle] if fill else bundles.cpu[:0]
-        return FtraceEvents(cpu, time, pid, number, body, length), places, *found
-
-    *_, count, faulty = walk(0, 0, False)
-    events, places, *_ = walk(count, faulty, True)
-    faults.at("ftrace event that cannot be read", places)
+    count = int(_count_events(data, start, end, bad))
+    bundle, pid = np.empty(count, dtype=np.int32), np.empty(count, dtype=np.int32)
+    time, number = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int16)
+    body, length = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int32)
+    faulty = _fill_events(data, start, end, bundle, time, pid, number, body, length)
+    events = FtraceEvents(bundles.cpu[bundle], time, pid, number, body, length)
+    if faulty:
+        faults.at("ftrace event that cannot be read", body[number < 0])
+        keep = np.flatnonzero(number >= 0)
+        events = FtraceEvents(*(getattr(events, f.name)[keep] for f in dataclass_fields(events)))
     faults.at("ftrace bundle that cannot be read to its end", start[bad])
     return events
 

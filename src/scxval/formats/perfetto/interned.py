@@ -34,7 +34,7 @@ class Interned:
     """One table of interned strings: an entry's state, packet, id and text (a code into `names`)."""
 
     state: npt.NDArray[np.int32]
-    packet: npt.NDArray[np.int32]
+    packet: Int64s
     iid: Int64s
     code: npt.NDArray[np.int32]
     names: list[str]
@@ -57,10 +57,10 @@ class Interned:
 
 def read_interned(data: Data, packets: Packets) -> dict[int, Interned]:
     """All tables by their field number in InternedData."""
-    messages = interned_data(data, packets)
-    entries = children(data, messages.spans, TABLES)
+    owner, messages = interned_data(data, packets)
+    entries = children(data, messages, TABLES)
     found = fields(data, entries.spans, ((1, VARINT), (2, LEN)))
-    packet = messages.owner[entries.owner]
+    packet = owner[entries.owner]
     # An entry without a text stands for the empty one (proto2 writers may leave it out).
     good = found.ok & (found.length[0] >= 0) & (packets.state[packet] >= 0)
     tables = {}

@@ -21,7 +21,6 @@ from scxval.formats.perfetto.wire import (
     VARINT,
     Array,
     Bools,
-    Children,
     Data,
     Int64s,
     Spans,
@@ -40,8 +39,8 @@ _STATE_CLEARED = 41
 _PACKET_DROPPED = 42
 _CLOCK_ID = 58
 _DEFAULTS = 59
-# TracePacket.SequenceFlags
-_FLAG_STATE_CLEARED = 1
+# What a packet says or holds besides its payload; the first is TracePacket.SequenceFlags', too.
+_CLEARED, _DROPPED, _HAS_DEFAULTS, _HAS_INTERNED = 1, 2, 4, 8
 
 # What a packet can carry: one of these (the oneof TracePacket.data, as far as it is read or named).
 FTRACE_EVENTS = 1
@@ -78,7 +77,8 @@ class Packets:
     that lies. `timed` marks packets with a timestamp; `clock_id` is NO_CLOCK where the trace's default
     clock counts. `state` numbers the states of all sequences; NO_STATE: the packet names no sequence.
     `gaps` counts places where a sequence says that packets before were dropped; `cut`: the last packet is
-    an ftrace bundle that the end of the file cuts off.
+    an ftrace bundle that the end of the file cuts off. `interning` are the places of packets that explain
+    ids.
     """
 
     spans: Spans
@@ -91,6 +91,7 @@ class Packets:
     body: Spans
     gaps: int
     cut: bool
+    interning: Int64s
 
     def __len__(self) -> int:
         """Number of packets."""
@@ -154,6 +155,11 @@ def _read_packets(
                     ok[i] = 0
                     break
                 payload[i], body_start[i], body_end[i] = number, value, value + length
+            elif wire == LEN:
+                if number == _DEFAULTS:
+                    numbers[3, i] |= _HAS_DEFAULTS
+                elif number == _INTERNED_DATA:
+                    numbers[3, i] |= _HAS_INTERNED
             elif wire == VARINT:
                 if number == _TIMESTAMP:
                     numbers[0, i] = value
@@ -163,11 +169,11 @@ def _read_packets(
                 elif number == _CLOCK_ID:
                     numbers[2, i] = value
                 elif number == _SEQUENCE_FLAGS:
-                    numbers[3, i] |= value & _FLAG_STATE_CLEARED
+                    numbers[3, i] |= value & _CLEARED
                 elif number == _STATE_CLEARED:
-                    numbers[3, i] |= value != 0
+                    numbers[3, i] |= _CLEARED * (value != 0)
                 elif number == _PACKET_DROPPED:
-                    numbers[3, i] |= 2 * (value != 0)
+                    numbers[3, i] |= _DROPPED * (value != 0)
             at = after
         if cut[i]:
             ok[i] = 2 if payload[i] == FTRACE_EVENTS else 0
@@ -184,9 +190,9 @@ def _number_states(sequence: Array, flags: Array, current: Array, state: Array) 
             continue
         first = current[code] < 0
         # A first packet says "dropped" because nobody knows whether others came before it.
-        gap = flags[i] & 2 and not first
+        gap = flags[i] & _DROPPED and not first
         gaps += gap
-        if first or flags[i] != 0:
+        if first or flags[i] & (_CLEARED | _DROPPED):
             current[code] = made
             made += 1
         state[i] = current[code]
@@ -235,7 +241,7 @@ def _packets(data: Data, spans: Spans, cut: Bools, faults: Faults) -> Packets:
     state, gaps = _states(sequence, numbers[3])
     packets = Packets(
         spans,
-        numbers[0],
+        numbers[0].copy(),
         timed,
         clock_id.astype(np.int32),
         sequence,
@@ -244,8 +250,10 @@ def _packets(data: Data, spans: Spans, cut: Bools, faults: Faults) -> Packets:
         body,
         gaps,
         bool((ok == 2).any()),
+        np.flatnonzero(numbers[3] & _HAS_INTERNED),
     )
-    return _with_default_clocks(data, packets)
+    given = np.flatnonzero(numbers[3] & _HAS_DEFAULTS)
+    return _with_default_clocks(data, packets, given) if len(given) else packets
 
 
 def _states(sequence: Int64s, flags: Int64s) -> tuple[npt.NDArray[np.int32], int]:
@@ -258,14 +266,16 @@ def _states(sequence: Int64s, flags: Int64s) -> tuple[npt.NDArray[np.int32], int
     return state, gaps
 
 
-def _with_default_clocks(data: Data, packets: Packets) -> Packets:
-    """Packets that name no clock have the default that their sequence gave last in this state."""
-    given = children(data, packets.spans, (_DEFAULTS,))
-    if not len(given.owner):
-        return packets
+def _with_default_clocks(data: Data, packets: Packets, where: Int64s) -> Packets:
+    """Packets that name no clock have the default that their sequence gave last in this state.
+
+    `where` are the packets that give one.
+    """
+    given = children(data, packets.spans.take(where), (_DEFAULTS,))
     found = fields(data, given.spans, ((_CLOCK_ID, VARINT),))
-    says = (found.length[0] >= 0) & (packets.state[given.owner] >= 0)
-    which = given.owner[says]
+    owner = where[given.owner]
+    says = (found.length[0] >= 0) & (packets.state[owner] >= 0)
+    which = owner[says]
     everyone = np.arange(len(packets))
     at = latest(
         (packets.state[which], np.zeros(len(which), dtype=np.int64), which),
@@ -330,6 +340,7 @@ def latest(
     return found
 
 
-def interned_data(data: Data, packets: Packets) -> Children:
-    """The packets' InternedData; `owner` is the packet."""
-    return children(data, packets.spans, (_INTERNED_DATA,))
+def interned_data(data: Data, packets: Packets) -> tuple[Int64s, Spans]:
+    """The packets' InternedData: which packet each is of, and where it lies."""
+    found = children(data, packets.spans.take(packets.interning), (_INTERNED_DATA,))
+    return packets.interning[found.owner], found.spans

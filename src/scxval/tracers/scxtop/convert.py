@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from scxval.errors import ScxvalError
 from scxval.events.columns import (
@@ -28,6 +29,7 @@ from scxval.events.columns import (
     rows,
     switches,
 )
+from scxval.events.gather import Gathered
 from scxval.events.schema import Reason, TraceKind
 from scxval.formats.perfetto.clocks import (
     BOOTTIME,
@@ -53,9 +55,10 @@ from scxval.formats.perfetto.head import first_packets, message_fields
 from scxval.formats.perfetto.packets import CLOCK_SNAPSHOT, TRACK_DESCRIPTOR, read_packets
 from scxval.formats.perfetto.text import task_names
 from scxval.formats.perfetto.tracks import Tracks, read_tracks
-from scxval.formats.perfetto.wire import LEN, VARINT, Data, Fields, Int64s
+from scxval.formats.perfetto.wire import LEN, VARINT, Bools, Data, Fields, Int64s
 from scxval.formats.source import read_source
 from scxval.tracers.conversion import Conversion, Losses, conclude
+from scxval.tracers.scxtop.ends import common_end
 from scxval.tracers.scxtop.samples import Samples, queue_of_switches, read_samples
 
 SOURCE = "scxtop"
@@ -75,13 +78,13 @@ _SWITCH = ((1, LEN), (2, VARINT), (4, VARINT), (5, LEN), (6, VARINT))
 _WAKEUP = ((1, LEN), (2, VARINT))
 _FORK = ((2, VARINT), (3, LEN), (4, VARINT))
 _EXIT = ((1, LEN), (2, VARINT), (3, VARINT))
-# Tracepoints that every busy moment has.
-_STEADY = {SCHED_SWITCH: "sched_switch", SCHED_WAKING: "sched_waking", SCHED_WAKEUP: "sched_wakeup"}
 # PID_MAX_LIMIT on 64-bit machines (include/linux/threads.h): no task has a greater number.
 _MAX_PID = 1 << 22
 # The task's own state word (include/linux/sched.h, 7.2): TASK_DEAD, and what EXIT_* leave in it.
 # 0x100 is TASK_WAKEKILL here, where the tracepoint has "preempted".
 _DEAD = 0x80 | 0x10 | 0x20
+# Events whose rows are made at once, to bound memory.
+_AT_ONCE = 1 << 19
 _SWITCHED = frozenset(("tid", "other_tid", "prev_state", "reason"))
 REACH = {
     TraceKind.TASK_PREEMPTED: _SWITCHED,
@@ -123,30 +126,43 @@ def convert(path: Path) -> Conversion:
     Raises ScxvalError for a file that is no Perfetto trace.
     """
     source = read_source(path)
-    data = np.frombuffer(source.data, dtype=np.uint8)
+    cut_note, data = source.note, np.frombuffer(source.data, dtype=np.uint8)
     faults = Faults()
     packets = read_packets(data, faults)
     if not len(packets):
         raise ScxvalError(f"{path}: no packet of a Perfetto trace can be read; trace again")
     bundles = read_bundles(data, packets, faults)
-    events = read_events(data, bundles, faults)
     tracks = read_tracks(data, packets, faults)
     latencies, _ = read_samples(data, packets, tracks, faults)
+    gaps = packets.gaps
+    del packets
+    events = read_events(data, bundles, faults)
+    end, note = common_end(data, bundles, events)
     names = Names()
-    reading = _Reading(data, events, names, faults)
-    parts = [
-        reading.switches(latencies),
-        reading.wakeups(SCHED_WAKING, Reason.WAKING),
-        reading.wakeups(SCHED_WAKEUP, Reason.WAKEUP),
-        reading.forks(),
-        reading.exits(),
-    ]
-    end, note = _common_end(bundles, events)
-    parts = [part.take(part.time_ns <= end) if note else part for part in parts]
-    parts.append(_thread_groups(tracks, parts))
-    notes = [*NOTES, note, *_other_notes(bundles, packets.gaps), source.note, *faults.notes()]
+    rows = _gathered(_Reading(data, events, names, faults, end), latencies, tracks)
+    # What the rows were made from goes before the table is made.
+    del data, events, latencies, source
+    notes = [*NOTES, note, *_other_notes(bundles, gaps), cut_note, *faults.notes()]
     losses = Losses(lost=0, unparsed=faults.unparsed, examples=faults.examples)
-    return conclude(SOURCE, parts, names, PROBES, REACH, losses, [n for n in notes if n])
+    return conclude(SOURCE, [rows], names, PROBES, REACH, losses, notes)
+
+
+def _gathered(reading: _Reading, latencies: Samples, tracks: Tracks) -> Columns:
+    """All rows in canonical order, made piece by piece."""
+    rows = Gathered()
+    forks, exits = reading.forks(), reading.exits()
+    switched = reading.places(SCHED_SWITCH)
+    queues = queue_of_switches(reading.events.time[switched], latencies)
+    for at in range(0, len(switched), _AT_ONCE):
+        part = slice(at, at + _AT_ONCE)
+        rows.add(reading.switches(switched[part], queues[0][part], queues[1][part]))
+    for number, reason in ((SCHED_WAKING, Reason.WAKING), (SCHED_WAKEUP, Reason.WAKEUP)):
+        places = reading.places(number)
+        for at in range(0, len(places), _AT_ONCE):
+            rows.add(reading.wakeups(places[at : at + _AT_ONCE], reason))
+    for piece in (forks, exits, _thread_groups(tracks, forks, exits, reading.end)):
+        rows.add(piece)
+    return rows.take()
 
 
 @dataclass(frozen=True)
@@ -157,20 +173,32 @@ class _Reading:
     events: FtraceEvents
     names: Names
     faults: Faults
+    end: int
+
+    def places(self, number: int) -> Int64s:
+        """The events of one tracepoint that are not after the end."""
+        return np.flatnonzero((self.events.number == number) & (self.events.time <= self.end))
 
     def select(
-        self, number: int, wanted: Sequence[tuple[int, int]], pids: Sequence[int]
-    ) -> tuple[Int64s, Fields]:
-        """Places and fields of a tracepoint's events; `pids` are the rows of `wanted` that are pids."""
-        which, found = self.events.select(self.data, number, wanted)
+        self, places: Int64s, wanted: Sequence[tuple[int, int]], pids: Sequence[int]
+    ) -> tuple[Int64s, Fields, Bools]:
+        """Fields of events of one tracepoint: those that can be, with their places and a mask of them.
+
+        `pids` are the rows of `wanted` that are pids.
+        """
+        found = self.events.fields(self.data, places, wanted)
         good = found.ok
         for row in pids:
             good = good & (found.value[row] >= 0) & (found.value[row] <= _MAX_PID)
         if good.all():
-            return which, found
-        self.faults.at("event whose fields cannot be so", self.events.start[which[~good]])
+            return places, found, good
+        self.faults.at("event whose fields cannot be so", self.events.start[places[~good]])
         keep = np.flatnonzero(good)
-        return which[keep], Fields(found.value[:, keep], found.length[:, keep], found.ok[keep])
+        return (
+            places[keep],
+            Fields(found.value[:, keep], found.length[:, keep], found.ok[keep]),
+            good,
+        )
 
     def comms(self, found: Fields, row: int) -> Ints:
         """Codes of tasks' names, NULL where a record has none."""
@@ -181,9 +209,9 @@ class _Reading:
         codes[there] = self.names.codes(task_names(self.data, found.spans(row, there)))
         return codes
 
-    def switches(self, latencies: Samples) -> Columns:
-        """Rows of sched_switch, with the queue that each task came from where a sample tells."""
-        which, found = self.select(SCHED_SWITCH, _SWITCH, (1, 4))
+    def switches(self, places: Int64s, dsq_id: npt.NDArray[np.uint64], known: Bools) -> Columns:
+        """Rows of sched_switch, with the queue that each task came from where that is known."""
+        which, found, good = self.select(places, _SWITCH, (1, 4))
         time, cpu = self.events.time[which], self.events.cpu[which]
         state = found.value[2]
         kind, reason = off_cpu_of_state(state)
@@ -198,8 +226,7 @@ class _Reading:
             off_reason=reason,
             prev_state=state,
         )
-        dsq_id, known = queue_of_switches(time, latencies)
-        known &= found.value[4] > 0
+        dsq_id, known = dsq_id[good], known[good] & (found.value[4] > 0)
         # The rows of what comes on CPU are the last ones, in the order of the switches.
         off = len(made) - len(which)
         queues = Wide(
@@ -218,9 +245,9 @@ class _Reading:
         codes[idle] = np.array(names, dtype=np.int32)[place] if names else NULL
         return Side(tid, None, codes)
 
-    def wakeups(self, number: int, reason: Reason) -> Columns:
+    def wakeups(self, places: Int64s, reason: Reason) -> Columns:
         """Rows of sched_waking or sched_wakeup: waker and target CPU are not in the file."""
-        which, found = self.select(number, _WAKEUP, (1,))
+        which, found, _ = self.select(places, _WAKEUP, (1,))
         probe = "sched_waking" if reason is Reason.WAKING else "sched_wakeup"
         return rows(
             self.events.time[which],
@@ -235,7 +262,7 @@ class _Reading:
 
     def forks(self) -> Columns:
         """Rows of sched_process_fork."""
-        which, found = self.select(SCHED_PROCESS_FORK, _FORK, (0, 2))
+        which, found, _ = self.select(self.places(SCHED_PROCESS_FORK), _FORK, (0, 2))
         return rows(
             self.events.time[which],
             2 * which,
@@ -249,7 +276,7 @@ class _Reading:
 
     def exits(self) -> Columns:
         """What sched_process_exit tells of a task: its name and thread group."""
-        which, found = self.select(SCHED_PROCESS_EXIT, _EXIT, (1, 2))
+        which, found, _ = self.select(self.places(SCHED_PROCESS_EXIT), _EXIT, (1, 2))
         return rows(
             self.events.time[which],
             2 * which,
@@ -274,33 +301,7 @@ def off_cpu_of_state(state: Int64s) -> tuple[Ints, Ints]:
     return kind.astype(np.int8), reason.astype(np.int8)
 
 
-def _common_end(bundles: Bundles, events: FtraceEvents) -> tuple[int, str]:
-    """Until when nothing can be missing, and "" or a note on what came after.
-
-    scxtop detaches its probes one by one, and discards what is then still in its ring buffers, one for
-    each CPU or some. Whatever a CPU's last record is, all before it are there. A bundle that the file's
-    end cut off is no measure.
-    """
-    of_cpu = np.full(1 << 15, -1, dtype=np.int64)
-    np.maximum.at(of_cpu, events.cpu, events.time)
-    ends = {f"CPU {cpu}": int(of_cpu[cpu]) for cpu in np.unique(bundles.cpu[~bundles.cut]).tolist()}
-    for number, name in _STEADY.items():
-        times = events.time[events.number == number]
-        ends[name] = int(times.max()) if len(times) else -1
-    ends = {who: end for who, end in ends.items() if end >= 0}
-    if not ends:
-        return 0, ""
-    first = min(ends, key=lambda who: ends[who])
-    after = int((events.time > ends[first]).sum())
-    if not after:
-        return ends[first], ""
-    return ends[first], (
-        f"the last {after} records, after {ends[first]} ns, are left out: scxtop detaches its probes one "
-        f"by one and discards the end of its ring buffers, and {first} has nothing later"
-    )
-
-
-def _thread_groups(tracks: Tracks, parts: Sequence[Columns]) -> Columns:
+def _thread_groups(tracks: Tracks, forks: Columns, exits: Columns, end: int) -> Columns:
     """What descriptors tell of tasks' thread groups, as evidence.
 
     They say nothing about when: of a tid that a task got during the trace it is the new task's, unless
@@ -309,15 +310,12 @@ def _thread_groups(tracks: Tracks, parts: Sequence[Columns]) -> Columns:
     tid = np.where(tracks.tid >= 0, tracks.tid, tracks.pid)
     good = (tid > 0) & (tid <= _MAX_PID) & (tracks.pid > 0) & (tracks.pid <= _MAX_PID)
     tid, pid = tid[good], tracks.pid[good]
-    forked = np.concatenate([p.tid[p.kind == KIND[TraceKind.TASK_FORKED]] for p in parts])
-    ended = np.concatenate([p.tid[p.kind == EVIDENCE] for p in parts])
-    born, lives = np.unique(forked, return_counts=True)
+    born, lives = np.unique(forks.tid, return_counts=True)
     new = np.isin(tid, born)
-    usable = ~new | (np.isin(tid, born[lives == 1]) & ~np.isin(tid, ended))
+    usable = ~new | (np.isin(tid, born[lives == 1]) & ~np.isin(tid, exits.tid))
     tid, pid, new = tid[usable], pid[usable], new[usable]
-    last = max((int(p.time_ns.max()) for p in parts if len(p)), default=0)
     return rows(
-        np.where(new, last, 0),
+        np.where(new, end, 0),
         np.zeros(len(tid), dtype=np.int64),
         np.zeros(len(tid), dtype=np.int16),
         EVIDENCE,

@@ -8,23 +8,27 @@ where a negative errno of scx_bpf_dsq_nr_queued() stands as an unsigned 32-bit n
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from scxval.formats.perfetto.faults import Faults
-from scxval.formats.perfetto.interned import read_interned
-from scxval.formats.perfetto.packets import Packets
-from scxval.formats.perfetto.track_events import COUNTER, read_track_events
+from scxval.formats.perfetto.packets import TRACK_EVENT, Packets
+from scxval.formats.perfetto.track_events import COUNTER
 from scxval.formats.perfetto.tracks import Tracks
-from scxval.formats.perfetto.wire import Bools, Data, Int64s
+from scxval.formats.perfetto.wire import VARINT, Bools, Data, Int64s, fields
 
 _TRACK = re.compile(r"DSQ (\d+) (latency ns|nr_queued)")
 _LATENCY = "latency ns"
 # Above: a negative errno in 32 bits.
 _MAX_QUEUED = 1 << 31
 _US_NS = 1000
+# Of TrackEvent: type, track_uuid, counter_value.
+_EVENT = ((9, VARINT), (11, VARINT), (30, VARINT))
+# Track events that are decoded at once, to bound memory.
+_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -42,29 +46,56 @@ def read_samples(
     data: Data, packets: Packets, tracks: Tracks, faults: Faults
 ) -> tuple[Samples, Samples]:
     """Latencies (ns) of the tasks that were switched to, and lengths of their queues, errnos dropped."""
-    events = read_track_events(data, packets, read_interned(data, packets), faults)
-    counters = np.flatnonzero((events.type == COUNTER) & packets.timed[events.packet])
-    track, value = events.track[counters], events.counter[counters]
-    time = packets.timestamp[events.packet[counters]]
-    order = np.argsort(tracks.uuid, kind="stable")
-    uuid = tracks.uuid[order]
-    dsq, is_latency, known = _queues(tracks)
-    place = np.minimum(np.searchsorted(uuid, track), max(len(uuid) - 1, 0))
-    if not len(uuid):
-        return _none(), _none()
-    which = order[place]
-    found = (uuid[place] == track) & known[which] & (value >= 0)
-    latency = found & is_latency[which] & (value < np.iinfo(np.int64).max // _US_NS)
-    queued = found & ~is_latency[which] & (value < _MAX_QUEUED)
-    return (
-        Samples(time[latency], dsq[which[latency]], value[latency] * _US_NS),
-        Samples(time[queued], dsq[which[queued]], value[queued]),
-    )
+    queues = _Queues(tracks)
+    where = packets.having(TRACK_EVENT)
+    made = [
+        queues.samples(data, packets, where[at : at + _AT_ONCE], faults)
+        for at in range(0, len(where), _AT_ONCE)
+    ]
+    return _joined([latency for latency, _ in made]), _joined([queued for _, queued in made])
 
 
-def _none() -> Samples:
+class _Queues:
+    """The tracks of queues, to be found by uuid."""
+
+    def __init__(self, tracks: Tracks) -> None:
+        dsq, is_latency, known = _queues(tracks)
+        which = np.flatnonzero(known)
+        which = which[np.argsort(tracks.uuid[which], kind="stable")]
+        self.uuid = tracks.uuid[which]
+        self.dsq_id = dsq[which]
+        self.is_latency = is_latency[which]
+
+    def samples(
+        self, data: Data, packets: Packets, where: Int64s, faults: Faults
+    ) -> tuple[Samples, Samples]:
+        """The samples of some track events: latencies, and numbers of queued tasks."""
+        spans = packets.body.take(where)
+        found = fields(data, spans, _EVENT)
+        faults.at("track event that cannot be read", spans.start[~found.ok])
+        kind, track, value = found.value
+        good = found.ok & packets.timed[where] & (kind == COUNTER) & (found.length[2] >= 0)
+        good &= value >= 0
+        if not len(self.uuid):
+            return _joined([]), _joined([])
+        place = np.minimum(np.searchsorted(self.uuid, track), len(self.uuid) - 1)
+        good &= self.uuid[place] == track
+        latency = good & self.is_latency[place] & (value < np.iinfo(np.int64).max // _US_NS)
+        queued = good & ~self.is_latency[place] & (value < _MAX_QUEUED)
+        time = packets.timestamp[where]
+        return (
+            Samples(time[latency], self.dsq_id[place[latency]], value[latency] * _US_NS),
+            Samples(time[queued], self.dsq_id[place[queued]], value[queued]),
+        )
+
+
+def _joined(parts: Sequence[Samples]) -> Samples:
+    none = np.zeros(0, dtype=np.int64)
+    parts = [*parts, Samples(none, none.astype(np.uint64), none)]
     return Samples(
-        np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
+        np.concatenate([part.time_ns for part in parts]),
+        np.concatenate([part.dsq_id for part in parts]),
+        np.concatenate([part.value for part in parts]),
     )
 
 
