@@ -27,7 +27,11 @@ def run(spec: CellSpec, guest: Guest, out: Path) -> dict[str, Any]:
     if spec.scheduler.is_sched_ext:
         scheduler = (binary_of(spec), *spec.scheduler.files)
     out.mkdir(parents=True)
-    run_cell(spec, guest, guest.kernel.parent / "functions.txt", scheduler, out)
+    tracers = tuple(
+        RESOURCES / "tracers/crate" / t.binary for t in spec.tracers if t.source == "crate"
+    )
+    functions = guest.kernel.parent / "functions.txt"
+    run_cell(spec, guest, functions, scheduler, out, tracers=tracers)
     status: dict[str, Any] = json.loads((out / "status.json").read_text())
     provenance = json.loads((out / "provenance.json").read_text())
     assert status["cell"] == dataclasses.asdict(spec.cell)

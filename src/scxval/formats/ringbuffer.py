@@ -169,7 +169,7 @@ def _walk_pages(
         fault = 0
         end: Any = first + (used >> 2)
         if used > (page_words - 2 - commit_words) * 4:
-            fault, end = 1, head + page_words
+            fault, end = 1, first
         if time < 0:
             fault, end = 4, first
         if commit & _MISSED_EVENTS and end > first:

@@ -21,9 +21,9 @@ import numpy.typing as npt
 from scxval.errors import ScxvalError
 from scxval.events.columns import EVIDENCE, NULL, Columns, Ints, Names, rows
 from scxval.events.gather import Gathered
-from scxval.formats.ringbuffer import PageLayout, PageRecords, read_pages
+from scxval.formats.ringbuffer import PageLayout, PageRecords, Sizes, read_pages
 from scxval.formats.source import GZIP_MAGIC, read_source
-from scxval.formats.tracepoint import Field, Tracepoint, integers, parse_tracepoint, texts
+from scxval.formats.tracepoint import Field, Tracepoint, integers, parse_tracepoint, places, texts
 from scxval.tracers.conversion import EXAMPLES, Losses
 from scxval.tracers.sched_records import COMM_FIELDS, FIELDS, PROBES, Records, columns_of
 
@@ -124,11 +124,11 @@ class RingReader:
                 int(short.sum()), f"CPU {cpu}: {point.name} of less than {reach} bytes"
             )
             which = which[~short]
-        start = pages.start[which]
+        start, size = pages.start[which], pages.size[which]
         good = np.ones(len(which), dtype=np.bool_)
         values: dict[str, Ints] = {}
         for name in FIELDS[point.name]:
-            values[name] = self._values(data, start, point.fields[name], good)
+            values[name] = self._values(data, start, size, point.fields[name], good)
         by = _limited(integers(data, start, point.fields["common_pid"]), TID_MAX, good)
         if not good.all():
             bad = int(np.flatnonzero(~good)[0])
@@ -147,10 +147,13 @@ class RingReader:
             {name: _narrow(name, value) for name, value in values.items()},
         )
 
-    def _values(self, data: Bytes, start: Ints, where: Field, good: npt.NDArray[np.bool_]) -> Ints:
+    def _values(
+        self, data: Bytes, start: Ints, size: Sizes, where: Field, good: npt.NDArray[np.bool_]
+    ) -> Ints:
         if where.name in COMM_FIELDS:
-            if where.dynamic or where.size != 16:
-                return np.full(len(start), NULL, dtype=np.int32)
+            if where.dynamic:
+                begin, length = places(data, start, where)
+                good &= begin - start + length <= size
             return self.names.codes(texts(data, start, where))
         found = integers(data, start, where)
         if where.name in _CPU_FIELDS:

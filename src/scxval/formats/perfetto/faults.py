@@ -28,6 +28,11 @@ class Faults:
         for place in places[: max(0, PLACES - before)]:
             self.examples.append(f"{what} at byte {int(place)}")
 
+    def count(self, what: str, number: int) -> None:
+        """Count faults whose places in the file are not known."""
+        if number:
+            self.counts[what] = self.counts.get(what, 0) + number
+
     @property
     def unparsed(self) -> int:
         """All faults."""

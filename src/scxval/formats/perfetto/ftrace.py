@@ -48,11 +48,15 @@ UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Bundles:
-    """Ftrace bundles whose CPU is known. `lost` marks those that follow events lost to the kernel."""
+    """Ftrace bundles whose CPU is known.
+
+    `lost` marks those that follow events lost to the kernel, `cut` one that the file's end cuts off.
+    """
 
     spans: Spans
     cpu: npt.NDArray[np.int16]
     lost: Bools
+    cut: Bools
 
 
 @dataclass(frozen=True)
@@ -171,7 +175,9 @@ def read_bundles(data: Data, packets: Packets, faults: Faults) -> Bundles:
     good = (found.length[0] >= 0) & (cpu >= 0) & (cpu <= _MAX_CPU)
     faults.at("ftrace bundle without a CPU", spans.start[~good])
     lost = (found.value[1] != 0) & (found.length[1] >= 0)
-    return Bundles(spans.take(good), cpu[good].astype(np.int16), lost[good])
+    cut = np.zeros(len(spans), dtype=np.bool_)
+    cut[-1:] = packets.cut
+    return Bundles(spans.take(good), cpu[good].astype(np.int16), lost[good], cut[good])
 
 
 def read_events(data: Data, bundles: Bundles, faults: Faults) -> FtraceEvents:

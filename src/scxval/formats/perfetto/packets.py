@@ -77,7 +77,8 @@ class Packets:
     `payload` is the number of the field that a packet carries (one of PAYLOADS, else 0) and `body` where
     that lies. `timed` marks packets with a timestamp; `clock_id` is NO_CLOCK where the trace's default
     clock counts. `state` numbers the states of all sequences; NO_STATE: the packet names no sequence.
-    `gaps` counts places where a sequence says that packets before were dropped.
+    `gaps` counts places where a sequence says that packets before were dropped; `cut`: the last packet is
+    an ftrace bundle that the end of the file cuts off.
     """
 
     spans: Spans
@@ -89,6 +90,7 @@ class Packets:
     payload: npt.NDArray[np.int16]
     body: Spans
     gaps: int
+    cut: bool
 
     def __len__(self) -> int:
         """Number of packets."""
@@ -241,6 +243,7 @@ def _packets(data: Data, spans: Spans, cut: Bools, faults: Faults) -> Packets:
         payload,
         body,
         gaps,
+        bool((ok == 2).any()),
     )
     return _with_default_clocks(data, packets)
 

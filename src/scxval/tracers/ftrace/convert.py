@@ -52,11 +52,11 @@ def convert(path: Path) -> Conversion:
     with opened(path) as (file, cut):
         archive = read_archive(file)
         selected_clock(archive.text("trace_clock"), str(path))
+        layout = _layout(archive)
         points = parse_tracepoints(archive.formats)
         recorded = [point.name for point in points if point.name in FIELDS]
         if not recorded:
             raise ScxvalError(f"{path}: no format of any of {', '.join(FIELDS)}; record again")
-        layout = _layout(archive)
         reader = RingReader(layout, points)
         for cpu, (at, size) in archive.pages.items():
             for block in page_blocks(pieces_of(file, at, size), layout.page_bytes):

@@ -42,6 +42,12 @@ class Parsed:
     good: Flags
 
 
+def next_space(spaces: Positions, at: Positions, end: Positions) -> Positions:
+    """The first space at or behind each place, or the end of its line where there is none before."""
+    found = np.searchsorted(spaces, at)
+    return np.minimum(spaces[np.minimum(found, len(spaces) - 1)], end)
+
+
 class _Line:
     """A place in every line, which moves on as fields are read."""
 
@@ -77,7 +83,7 @@ class _Line:
 
     def word_end(self) -> Positions:
         """Where the word that begins here ends."""
-        return np.minimum(self.spaces[np.searchsorted(self.spaces, self.at)], self.end)
+        return next_space(self.spaces, self.at, self.end)
 
     def number(self, column: str | None, most: int = TID_MAX) -> None:
         """A number from 0 to `most`; of a column without a name, any number."""

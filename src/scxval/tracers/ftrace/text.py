@@ -24,7 +24,7 @@ from scxval.events.gather import Gathered
 from scxval.formats.scan import SPACE, Flags, Lines, Positions, Scan
 from scxval.formats.source import Blocks
 from scxval.tracers.conversion import EXAMPLES, Conversion, Losses
-from scxval.tracers.ftrace.fields import PARSERS, Parsed
+from scxval.tracers.ftrace.fields import PARSERS, Parsed, next_space
 from scxval.tracers.raw_records import TID_MAX, selected_clock
 from scxval.tracers.sched_records import FIELDS, Records, columns_of, convert_columns
 
@@ -183,24 +183,24 @@ def _leads(scan: Scan, lines: Lines) -> tuple[_Leads, Flags]:
     # Places of lines that are no events' must still be within the text.
     bracket = np.where(good, bracket, start)
 
-    def next_space(at: Positions) -> Positions:
-        return np.minimum(spaces[np.searchsorted(spaces, at)], end)
+    def word_end(at: Positions) -> Positions:
+        return next_space(spaces, at, end)
 
     pid_at = start + _NAME_BYTES + 1
-    by, ok = scan.decimal(pid_at, np.minimum(next_space(pid_at), bracket))
+    by, ok = scan.decimal(pid_at, np.minimum(word_end(pid_at), bracket))
     good &= ok & (by <= TID_MAX)
     by_pid = _thread_groups(scan, start, bracket)
-    after = next_space(bracket)
+    after = word_end(bracket)
     cpu, ok = scan.decimal(bracket + 1, after - 1)
     good &= ok & (cpu < 2**15) & (scan.byte(after - 1) == _CLOSE)
     stamp = np.minimum(after + 1, end)
     first = scan.byte(stamp)
     has_flags = (first != SPACE) & ((first < ord("0")) | (first > ord("9")))
-    stamp = np.where(has_flags, next_space(stamp), stamp)
+    stamp = np.where(has_flags, word_end(stamp), stamp)
     for _ in range(12):
         stamp = np.where(scan.byte(stamp) == SPACE, stamp + 1, stamp)
     stamp = np.minimum(stamp, end)
-    stop = next_space(stamp)
+    stop = word_end(stamp)
     good &= (scan.byte(stop - 1) == _COLON) & (scan.byte(stop - 8) == _DOT) & (stop < end)
     seconds, ok = scan.decimal(stamp, stop - 8)
     good &= ok & (seconds < 2**33)
@@ -257,7 +257,7 @@ def _unread(tally: _Tally, text: str) -> None:
 def _count_others(scan: Scan, lines: Lines, at: Positions, end: Positions, tally: _Tally) -> None:
     if not len(at):
         return
-    stop = np.minimum(lines.spaces[np.searchsorted(lines.spaces, at)], end)
+    stop = next_space(lines.spaces, at, end)
     named = (scan.byte(stop - 1) == _COLON) & (stop - at <= 2 * _NAME_BYTES)
     size = np.where(named, stop - 1 - at, 0)
     raw = np.concatenate(
