@@ -126,6 +126,12 @@ def test_no_line_leads_out_of_the_text(line, cut, place, byte):
     assert (found.tid < 1 << 31).all()
 
 
+@pytest.mark.parametrize("key", ["pid", "comm", "t", "ts", "prev", "cpu", "dur", "waking_ts", ""])
+def test_a_line_that_ends_in_a_key_is_bad(key):
+    for line in (f'{{"{key}":', f'{{"{key}":}}', f'{{"ts":1.0,"{key}":  }}', f'{{"{key}"}}'):
+        assert one(line.encode()).kind.tolist() == [BAD]
+
+
 def test_no_text_has_no_lines():
     assert len(one(b"").kind) == 0
     assert np.array_equal(one(b"\n\n").kind, [BAD, BAD])
