@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scxval.errors import ScxvalError
-from scxval.events.columns import Columns, Names, Side
+from scxval.events.columns import Columns, Names, Side, merge
+from scxval.events.gather import Gathered
 from scxval.formats.source import Source, whole_lines
 from scxval.tracers.conversion import EXAMPLE_CHARS, EXAMPLES, Conversion, Losses, conclude
 from scxval.tracers.wprof import rows
@@ -90,7 +91,7 @@ class _Reading:
 
     names: Names = field(default_factory=Names)
     interner: Interner = field(default_factory=Interner)
-    parts: list[Columns] = field(default_factory=list)
+    gathered: Gathered = field(default_factory=Gathered)
     inserts: rows.Inserts = field(default_factory=rows.Inserts)
     examples: list[str] = field(default_factory=list)
     unparsed: int = 0
@@ -117,7 +118,7 @@ def convert(path: Path) -> Conversion:
     notes += rows.dsq_notes(header.captured, reading.inserts, reading.switches)
     return conclude(
         rows.SOURCE,
-        reading.parts,
+        [reading.gathered.take()],
         reading.names,
         rows.PROBES,
         rows.reach(header.captured, reading.inserts),
@@ -147,7 +148,7 @@ def _take(piece: Source, stacks: int, mono_ns: int, reading: _Reading) -> None:
         begin = int(lines.begin[row])
         text = piece.data[begin : begin + EXAMPLE_CHARS].partition(b"\n")[0]
         reading.examples.append(f"line {number[row] + 1}: {text.decode('utf-8', 'replace')}")
-    reading.parts += _rows(lines, number, mono_ns, reading)
+    reading.gathered.add(merge(_rows(lines, number, mono_ns, reading)))
 
 
 def _begins(text: bytes, at: npt.NDArray[np.int64], what: bytes) -> npt.NDArray[np.bool_]:

@@ -55,6 +55,10 @@ from scxval.tracers.wprof.words import (
     KEY_WAKEE,
     KEY_WAKER,
     OTHER,
+    SHORT_BYTES,
+    SHORT_KEY,
+    SHORT_MASK,
+    SHORT_NUMBER,
     STATE_OF,
     word_at,
 )
@@ -206,6 +210,10 @@ def _task(
 @compiled
 def _key(data: Array, ahead: Array, at: int, end: int) -> tuple[int, int]:
     """The place of the value after the key at `at`, and the key's number; -1, -1 when there is none."""
+    for short in range(len(SHORT_KEY)):
+        if ahead[at] & SHORT_MASK[short] == SHORT_KEY[short]:
+            at = after_spaces(data, at + SHORT_BYTES[short], end)
+            return (at, SHORT_NUMBER[short]) if at < end else (-1, -1)
     at = after_spaces(data, at, end)
     if at >= end or data[at] != QUOTE:
         return -1, -1

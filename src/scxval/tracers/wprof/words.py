@@ -105,3 +105,29 @@ def word_at(data: Array, at: int, size: int) -> int:
         if data[at + offset] != _TEXT[begin + offset]:
             return -1
     return number
+
+
+# Keys that fit into a word of eight bytes with their quotes and colon, the frequent ones first: the
+# word, what of a word to compare, the bytes it takes, and the key's number (-1: not of interest).
+_SHORT = (
+    *(
+        "pid",
+        "comm",
+        "tid",
+        "pcomm",
+        "cpu",
+        "t",
+        "ts",
+        "prev",
+        "next",
+        "wakee",
+        "waker",
+        "task",
+        "dur",
+    ),
+)
+_SPELT = [f'"{name}":'.encode() for name in _SHORT]
+SHORT_KEY = np.array([int.from_bytes(key, "little") for key in _SPELT], dtype=np.uint64)
+SHORT_MASK = np.array([(1 << 8 * len(key)) - 1 for key in _SPELT], dtype=np.uint64)
+SHORT_BYTES = np.array([len(key) for key in _SPELT], dtype=np.int64)
+SHORT_NUMBER = np.array([_KEYS.index(n) if n in _KEYS else -1 for n in _SHORT], dtype=np.int64)
