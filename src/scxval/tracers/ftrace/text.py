@@ -244,8 +244,10 @@ def _read_other_lines(scan: Scan, lines: Lines, which: Positions, tally: _Tally)
         elif not text.startswith("#"):
             _unread(tally, text)
     empty = lines.end[which] == lines.start[which]
-    for place in which[(first != _HASH) & (first != ord("C")) & ~empty].tolist():
-        _unread(tally, scan.text(int(lines.start[place]), int(lines.end[place])))
+    unread = which[(first != _HASH) & (first != ord("C")) & ~empty]
+    tally.unparsed += len(unread)
+    for place in unread[: EXAMPLES - len(tally.examples)].tolist():
+        tally.examples.append(scan.text(int(lines.start[place]), int(lines.end[place])))
 
 
 def _unread(tally: _Tally, text: str) -> None:
