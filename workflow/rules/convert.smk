@@ -14,7 +14,7 @@ rule convert:
     log:
         f"logs/convert/{RUN_LOG}",
     params:
-        code=code("tracers/**/*.py", "events/*.py"),
+        code=code("tracers/**/*.py", "formats/*.py", "events/*.py"),
     shell:
         """
         python -m scxval.tracers.convert \

@@ -57,3 +57,9 @@ def sharing(root: Path = SYSFS) -> dict[str, list[str]]:
         llcs[read_text(last / "shared_cpu_list")] = None
         cores[read_text(folder / "topology/thread_siblings_list")] = None
     return {"llcs": [g for g in llcs if g], "cores": [g for g in cores if g]}
+
+
+def frequency_drivers(root: Path = SYSFS) -> list[str]:
+    """Drivers that can change a CPU's frequency; [] on a machine without, such as most guests."""
+    found = {read_text(policy / "scaling_driver") for policy in (root / "cpufreq").glob("policy*")}
+    return sorted(found - {""})

@@ -381,6 +381,7 @@ def guest_facts() -> dict[str, Any]:
         "cpus_online": read_text(sys_cpu / "cpu/online"),
         "cpus_isolated": read_text(sys_cpu / "cpu/isolated"),
         "topology": cpus.sharing(),
+        "cpufreq": cpus.frequency_drivers(),
         "clocksource": read_text(sys_cpu / "clocksource/clocksource0/current_clocksource"),
         "mem_total_kib": int(read_text(Path("/proc/meminfo")).split()[1]),
         "build_id": build_id(Path("/sys/kernel/notes").read_bytes()),

@@ -25,11 +25,13 @@ EVENT_SCHEMA = pa.schema(
         pa.field("comm", _TEXT),
         # Per kind: waker (TaskWoke), the task that goes off or on CPU on the other side of a switch.
         pa.field("other_tid", pa.int32()),
-        # Per kind: previous CPU (SelectTaskRq: selected CPU), target CPU (KickCpu, TaskWoke).
+        # Per kind: previous CPU (SelectTaskRq: selected CPU), target CPU (KickCpu, TaskWoke), the CPU
+        # whose frequency changed (CpuFrequency).
         pa.field("other_cpu", pa.int16()),
         pa.field("dsq_id", pa.uint64()),
         pa.field("slice_ns", pa.uint64()),
         pa.field("vtime", pa.uint64()),
+        # Per kind: wakeup, enqueue or kick flags; CpuFrequency: the new frequency in kHz.
         pa.field("flags", pa.uint64()),
         # The raw task state word as the source printed it; see `reason` for what it means.
         pa.field("prev_state", pa.int64()),
@@ -69,6 +71,7 @@ class TraceKind(StrEnum):
     DEQUEUE_TASK = "DequeueTask"
     TASK_MIGRATED = "TaskMigrated"
     TASK_FORKED = "TaskForked"
+    CPU_FREQUENCY = "CpuFrequency"
 
 
 # Kinds that take the task off its CPU: each closes the slice that a TaskScheduled opened.
@@ -100,6 +103,8 @@ DSQ_GLOBAL = (1 << 63) + 1
 DSQ_LOCAL = (1 << 63) + 2
 DSQ_BYPASS = (1 << 63) + 3
 DSQ_LOCAL_ON = 0xC000000000000000
+# A slice that never ends (SCX_SLICE_INF there).
+SLICE_INFINITE = (1 << 64) - 1
 
 
 def dsq_name(dsq_id: int) -> str:

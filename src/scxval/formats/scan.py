@@ -28,7 +28,9 @@ SHORT_BYTES = 16
 # A compiled loop that mixes signed with unsigned numbers computes in floating point.
 _U = np.uint64
 _TEN, _SIXTEEN = _U(10), _U(16)
-_U64_TENTH, _U64_LAST_DIGIT = _U(2**64 // 10), _U((2**64 - 1) % 10)
+_ZERO, _ONE = _U(ord("0")), _U(ord("1"))
+# 2**64 - 1 has twenty digits, the first of them a 1.
+_MOST_DIGITS, _TWENTY_DIGITS = 20, _U(10**19)
 
 
 # How the digits of a number are read: also the type of its values.
@@ -226,12 +228,14 @@ def _which(
 @compiled
 def _decimal(data: npt.NDArray[np.uint8], start: int, end: int) -> tuple[np.uint64, bool]:
     number = _U(0)
-    good = 0 < end - start <= 20
+    good = 0 < end - start <= _MOST_DIGITS
     for at in range(start, end if good else start):
-        digit = _U(data[at]) - _U(48)
-        fits = number < _U64_TENTH or (number == _U64_TENTH and digit <= _U64_LAST_DIGIT)
-        good = good and bool(digit < _TEN) and bool(fits)
+        digit = _U(data[at]) - _ZERO
+        good = good and bool(digit < _TEN)
         number = number * _TEN + digit
+    if end - start == _MOST_DIGITS and data[start] != _ZERO:
+        # Past 2**64 it wraps below what any number with these digits is.
+        good = good and bool(data[start] == _ONE) and bool(number >= _TWENTY_DIGITS)
     return number, good
 
 

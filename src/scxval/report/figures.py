@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Plotly figures as plain dictionaries: one value per run, and slices per CPU.
+"""Plotly figures as plain dictionaries: one value per run, one bar per name, and slices per CPU.
 
 Plain dictionaries, because building them through plotly's classes costs seconds; a test checks
 every figure with those classes. Text and grid colours are the style sheet's, so that a figure is
@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scxval.report.spread import Bar, Spread
 from scxval.report.summary import Comparison, Point
 from scxval.report.text import THIN_SPACE, Scale, duration_text, plot_text
 from scxval.report.timeline import Slice, Timeline
@@ -27,6 +28,8 @@ _CLEAR = "rgba(0,0,0,0)"
 _HOVER = {"bgcolor": "#222", "bordercolor": "#222", "font": {"color": "#fff", "size": 12}}
 # Above this ratio of largest to smallest, a linear axis hides the small ones.
 _LOG_RATIO = 20
+# And above this one only whole decades have room for a label.
+_MANY_DECADES = 1000
 # A bar narrower than this part of the window has no room for the task's name.
 _LABEL_SHARE = 0.035
 
@@ -96,6 +99,79 @@ def _point_text(scheduler: str, point: Point, scale: Scale) -> str:
 def _markers(points: dict[str, list[Any]], marker: dict[str, Any]) -> Figure:
     trace = {"type": "scatter", "mode": "markers", "marker": marker, "hoverinfo": "text"}
     return trace | {"cliponaxis": False, "showlegend": False} | points
+
+
+def member_spread(spread: Spread) -> Figure:
+    """A row per name, in it a bar per scheduler from one quantile to the other, or a dot."""
+    data = [
+        _spread_trace(spread, place, scheduler) for place, scheduler in enumerate(spread.schedulers)
+    ]
+    values = [end for bar in spread.bars for end in bar.ends]
+    ratio = max(values) / min(values) if values and min(values) > 0 else 0.0
+    log = ratio > _LOG_RATIO
+    stats = " to ".join(spread.question.stats) if len(spread.question.stats) > 1 else ""
+    words = [spread.scale.unit, stats, "log scale" if log else ""]
+    xaxis = _axis() | {
+        "type": "log" if log else "linear",
+        "title": {"text": ", ".join(word for word in words if word), "standoff": 6},
+    }
+    xaxis |= (
+        {"dtick": 1 if ratio > _MANY_DECADES else "D2"}
+        if log
+        else {"rangemode": "tozero", "nticks": 6}
+    )
+    rows = len(spread.members)
+    yaxis = _axis() | {
+        "tickvals": list(range(rows)),
+        "ticktext": [plot_text(name) for name in spread.members],
+        "range": [rows - 0.5, -0.5],
+        "showgrid": False,
+        "automargin": True,
+        "fixedrange": True,
+    }
+    height = 92 + rows * max(22, 10 * len(spread.schedulers))
+    layout = _layout(height, top=30) | {"xaxis": xaxis, "yaxis": yaxis, "showlegend": True}
+    layout["legend"] = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"}
+    return {"data": data, "layout": layout}
+
+
+def _spread_trace(spread: Spread, place: int, scheduler: str) -> Figure:
+    """One scheduler's bars as lines with a gap after each."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    hover: list[str] = []
+    step = 0.7 / len(spread.schedulers)
+    aside = (place - (len(spread.schedulers) - 1) / 2) * step
+    for bar in spread.bars:
+        if bar.scheduler == scheduler:
+            x += [*(end * spread.scale.factor for end in bar.ends), None]
+            y += [*[round(spread.members.index(bar.member) + aside, 4)] * len(bar.ends), None]
+            hover += [_bar_text(spread, bar)] * (len(bar.ends) + 1)
+    colour = PALETTE[place % len(PALETTE)]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": plot_text(scheduler),
+        "x": x,
+        "y": y,
+        "hovertext": hover,
+        "hoverinfo": "text",
+        "line": {"color": colour, "width": 3},
+        "marker": {"color": colour, "size": 7},
+        "cliponaxis": False,
+        "connectgaps": False,
+    }
+
+
+def _bar_text(spread: Spread, bar: Bar) -> str:
+    scale = spread.scale
+    pairs = zip(spread.question.stats, bar.ends, strict=True)
+    ends = ", ".join(f"{stat} {scale.show(end)}".removeprefix("value ") for stat, end in pairs)
+    runs = "1 run" if bar.runs == 1 else f"median of {bar.runs} runs"
+    return (
+        f"{plot_text(bar.scheduler)}, {plot_text(bar.member)}<br>{ends} {plot_text(scale.unit)}"
+        f"<br>{round(bar.events)} events, {runs}"
+    )
 
 
 def task_colours(timelines: Sequence[Timeline]) -> dict[str, str]:

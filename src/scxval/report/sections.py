@@ -11,7 +11,7 @@ from markupsafe import Markup
 import scxval
 from scxval.catalog.model import Cell, Excluded
 from scxval.events.table import read_events
-from scxval.report import facts, figures, summary, text
+from scxval.report import facts, figures, spread, summary, text
 from scxval.report.cell import link, style
 from scxval.report.load import Inputs, Key, Run
 from scxval.report.timeline import COLUMNS, Timeline, middle, timeline
@@ -51,6 +51,14 @@ class Card:
 
 
 @dataclass(frozen=True)
+class ByName:
+    """A metric by process, queue, task or CPU, and its plot if there is anything to draw."""
+
+    spread: spread.Spread
+    plot: Plot | None
+
+
+@dataclass(frozen=True)
 class TableRow:
     """One line of the table of all metrics: what it is about, and the text for each scheduler."""
 
@@ -67,6 +75,7 @@ class Measured:
     machine_notes: list[str]
     schedulers: list[str]
     cards: list[Card]
+    by_name: list[ByName]
     note: str
     incomplete: list[tuple[str, str]]
     quality: str
@@ -247,6 +256,7 @@ def _measure(inputs: Inputs, workload: str, condition: Condition, ids: PlotIds) 
         machine_notes=facts.machine_notes(runs),
         schedulers=schedulers,
         cards=[_card(compared, where, ids) for compared in found],
+        by_name=[_by_name(answer, where, ids) for answer in spread.spreads(runs, schedulers)],
         note=summary.replication_note(counts),
         incomplete=summary.incomplete(runs, excluded, schedulers),
         quality=summary.quality(runs),
@@ -277,6 +287,16 @@ def _card(compared: summary.Comparison, where: str, ids: PlotIds) -> Card:
     )
     label = f"{compared.title}, {where}: one point per run. Medians: {medians or 'none'}."
     return Card(compared, ids.plot(figures.run_points(compared), text.visible(label)))
+
+
+def _by_name(answer: spread.Spread, where: str, ids: PlotIds) -> ByName:
+    if not answer.bars:
+        return ByName(answer, None)
+    label = (
+        f"{answer.question.title}, {where}: {text.plural(len(answer.members), 'name')}, "
+        f"{' to '.join(answer.question.stats)}. The table of all metrics has the numbers."
+    )
+    return ByName(answer, ids.plot(figures.member_spread(answer), text.visible(label)))
 
 
 def _table_row(

@@ -220,7 +220,8 @@ def reasons(words: Iterable[str]) -> str:
 def all_keys(runs: Sequence[Run], max_tasks: int) -> tuple[list[Key], int]:
     """Every metric that any usable run has, in reading order, and the number of tasks left out.
 
-    The `max_tasks` tasks with the longest run time in any run are kept.
+    The `max_tasks` tasks with the longest run time in any run are kept. Processes are in metrics.parquet
+    and in plots: nearly every kernel thread is one.
     """
     usable = [run for run in runs if run.has_events and run.metrics]
     keys = {key for run in usable for key in run.metrics or {}}
@@ -230,7 +231,9 @@ def all_keys(runs: Sequence[Run], max_tasks: int) -> tuple[list[Key], int]:
             if key.scope == "task" and (key.metric, key.stat) == ("run_time", "value"):
                 run_time[key.name] = max(run_time[key.name], value.value or 0.0)
     kept = sorted(run_time, key=lambda name: (-run_time[name], name))[:max_tasks]
-    shown = [key for key in keys if key.scope != "task" or key.name in kept]
+    shown = [
+        key for key in keys if key.scope != "process" and (key.scope != "task" or key.name in kept)
+    ]
     return sorted(shown, key=lambda key: _reading_order(key, kept)), len(run_time) - len(kept)
 
 

@@ -11,11 +11,13 @@ import pyarrow.compute as pc
 
 from scxval.events.capability import Capability
 from scxval.events.clocks import clock_notes
-from scxval.events.columns import Columns, Names, complete_tasks, merge, to_table
+from scxval.events.columns import KIND, Columns, Names, complete_tasks, merge, to_table
 from scxval.events.schema import EVENT_SCHEMA, TraceKind
 
 # Columns that every row of every source has.
 ALWAYS = frozenset(("time_ns", "cpu", "kind", "probe", "seq"))
+# Kinds whose absence proves nothing: the tracepoint is there without a driver that could fire it.
+ONLY_IF_SEEN = frozenset((TraceKind.CPU_FREQUENCY,))
 # Unreadable records kept as examples in a capability record, and how much of each.
 EXAMPLES = 5
 EXAMPLE_CHARS = 200
@@ -54,16 +56,17 @@ def conclude(
     """Make table and capability of a source's rows.
 
     `reach` says which kinds the source could have produced, whether or not it did, and the columns
-    that each fills besides those in ALWAYS. `comm` goes with every `tid`; `pid` too where the trace
-    names any thread group. `ordered`: by seq, each CPU's records are as they happened, so that a
-    step of the clock can be told. Empty notes are left out. `parts` is emptied, so that rows are not
-    held beside the table.
+    that each fills besides those in ALWAYS; one of ONLY_IF_SEEN must have left a row, too. `comm`
+    goes with every `tid`; `pid` too where the trace names any thread group. `ordered`: by seq, each
+    CPU's records are as they happened, so that a step of the clock can be told. Empty notes are left
+    out. `parts` is emptied, so that rows are not held beside the table.
     """
     columns = complete_tasks(merge(parts))
     parts.clear()
+    unseen = {kind for kind in ONLY_IF_SEEN if not (columns.kind == KIND[kind]).any()}
     table = to_table(columns, names.list, probes)
     del columns
-    kinds, fields = _reach(reach, table)
+    kinds, fields = _reach({kind: reach[kind] for kind in reach if kind not in unseen}, table)
     times = table["time_ns"]
     time_ns, cpu, seq = (table[name].to_numpy() for name in ("time_ns", "cpu", "seq"))
     clock = clock_notes(time_ns, cpu, seq, ordered)

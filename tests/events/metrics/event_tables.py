@@ -22,7 +22,12 @@ SWITCH_KINDS = [
     K.TASK_YIELDED,
     K.TASK_COMPLETED,
 ]
-ALL_KINDS = [*SWITCH_KINDS, K.TASK_WOKE, K.DSQ_INSERT, K.DSQ_INSERT_VTIME]
+ALL_KINDS = [*SWITCH_KINDS, K.TASK_WOKE, K.DSQ_INSERT, K.DSQ_INSERT_VTIME, K.CPU_FREQUENCY]
+FIELDS = {
+    K.DSQ_INSERT: ["dsq_id", "slice_ns"],
+    K.DSQ_INSERT_VTIME: ["dsq_id", "slice_ns", "vtime"],
+    K.CPU_FREQUENCY: ["other_cpu", "flags"],
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,11 @@ class Event:
     comm: str | None = None
     reason: str | None = None
     dsq_id: int | None = None
+    pid: int | None = None
+    slice_ns: int | None = None
+    vtime: int | None = None
+    other_cpu: int | None = None
+    flags: int | None = None
 
 
 def table(events: Iterable[Event], first_seq: int = 0) -> pa.Table:
@@ -49,7 +59,9 @@ def table(events: Iterable[Event], first_seq: int = 0) -> pa.Table:
 
 def capability(kinds: Iterable[str] = ALL_KINDS, window_ns=None) -> Capability:
     """A source that sees these kinds."""
-    return Capability("test", [str(kind) for kind in kinds], window_ns=window_ns)
+    names = [str(kind) for kind in kinds]
+    fields = {name: FIELDS.get(name, []) for name in names}
+    return Capability("test", names, fields, window_ns=window_ns)
 
 
 def on(time_ns: int, cpu: int, tid: int, comm: str | None = None) -> Event:
@@ -72,6 +84,17 @@ def woke(time_ns: int, tid: int, reason: str | None = Reason.WAKING, cpu: int = 
 def insert(time_ns: int, tid: int, dsq_id: int | None, kind: str = K.DSQ_INSERT) -> Event:
     """An insert of task `tid` into a dispatch queue."""
     return Event(time_ns, 0, kind, tid, f"t{tid}", dsq_id=dsq_id)
+
+
+def given(time_ns: int, tid: int, dsq_id: int | None, slice_ns=None, vtime=None) -> Event:
+    """An insert with the slice, and by vtime if there is one, that the scheduler gave."""
+    kind = K.DSQ_INSERT if vtime is None else K.DSQ_INSERT_VTIME
+    return Event(time_ns, 0, kind, tid, f"t{tid}", dsq_id=dsq_id, slice_ns=slice_ns, vtime=vtime)
+
+
+def frequency(time_ns: int, cpu: int, khz: int) -> Event:
+    """CPU `cpu` was set to a frequency, by code on CPU 0."""
+    return Event(time_ns, 0, K.CPU_FREQUENCY, other_cpu=cpu, flags=khz)
 
 
 class Measured:

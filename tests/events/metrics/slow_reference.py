@@ -10,6 +10,15 @@ from dataclasses import dataclass, field
 from event_tables import Event, K
 
 INFINITE = math.inf
+DISTRIBUTIONS = (
+    "slice_length",
+    "wakeup_latency",
+    "scheduling_delay",
+    "dsq_latency",
+    "slice_allocation",
+    "vtime_step",
+)
+WAITING = {K.TASK_WOKE, K.DSQ_INSERT, K.DSQ_INSERT_VTIME}
 OFF = {K.TASK_SLEPT, K.TASK_COMPLETED, K.TASK_PREEMPTED, K.TASK_YIELDED}
 
 
@@ -32,7 +41,7 @@ class Found:
     idle: list = field(default_factory=list)  # start, end, cpu
     unknown: list = field(default_factory=list)  # start, end, cpu
     broken: list = field(default_factory=list)  # time, cpu
-    waits: list = field(default_factory=list)  # start, end, tid, by_waking, name
+    waits: list = field(default_factory=list)  # start, end, tid, by_waking, name, process
     ins: list = field(default_factory=list)  # time, migrated, unmatched, name
     outs: list = field(default_factory=list)  # time, cpu, voluntary, name
     inserts: list = field(default_factory=list)  # insert, switch-in, dsq, name
@@ -57,7 +66,7 @@ def find(events: list[Event]) -> Found:
         elif e.kind in (K.DSQ_INSERT, K.DSQ_INSERT_VTIME):
             task.insert = (e.time_ns, e.dsq_id)
         elif e.kind == K.TASK_SCHEDULED:
-            _switch_in(e, task, found, names[index])
+            _switch_in(e, task, found, names[index], process(events, index))
         elif e.kind in OFF:
             voluntary = e.kind in (K.TASK_SLEPT, K.TASK_COMPLETED)
             found.outs.append((e.time_ns, e.cpu, voluntary, e.comm))
@@ -72,19 +81,50 @@ def find(events: list[Event]) -> Found:
     for tid, task in tasks.items():
         if task.since is not None:
             name = _name_at(events, tid, task)
-            found.waits.append((task.since, INFINITE, tid, task.by_waking, name))
+            at = _begin(events, tid, task)
+            found.waits.append(
+                (task.since, INFINITE, tid, task.by_waking, name, process(events, at))
+            )
     return found
 
 
-def _name_at(events: list[Event], tid: int, task: Task) -> str:
+def _begin(events: list[Event], tid: int, task: Task) -> int:
+    """Where the wait that has not ended began."""
     kinds = OFF if task.state == "pushed" else {K.TASK_WOKE}
-    first = next(e for e in events if e.tid == tid and e.time_ns == task.since and e.kind in kinds)
-    return first.comm
+    return next(
+        index
+        for index, e in enumerate(events)
+        if e.tid == tid and e.time_ns == task.since and e.kind in kinds
+    )
 
 
-def _switch_in(e: Event, task: Task, found: Found, name: str) -> None:
+def _name_at(events: list[Event], tid: int, task: Task) -> str:
+    return events[_begin(events, tid, task)].comm
+
+
+def process(events: list[Event], index: int) -> str | None:
+    """The last name of the leader in its life at this event."""
+    pid = events[index].pid
+    if pid is None:
+        return None
+    lives: list[tuple[int, str]] = []
+    ended = True
+    names = _activation_names(events)
+    for at, e in enumerate(events):
+        if e.tid != pid or not (_is_switch(e) or e.kind in WAITING):
+            continue
+        name = names.get(at, e.comm)
+        if ended:
+            lives.append((at, name))
+        lives[-1] = (lives[-1][0], name)
+        ended = e.kind == K.TASK_COMPLETED
+    begun = [name for start, name in lives if start <= index]
+    return begun[-1] if begun else lives[0][1] if lives else f"pid {pid}"
+
+
+def _switch_in(e: Event, task: Task, found: Found, name: str, leader: str | None) -> None:
     if task.since is not None:
-        found.waits.append((task.since, e.time_ns, e.tid, task.by_waking, name))
+        found.waits.append((task.since, e.time_ns, e.tid, task.by_waking, name, leader))
     moved = task.last_cpu is not None and task.last_cpu != e.cpu
     found.ins.append((e.time_ns, moved, task.state == "asleep", name))
     if task.insert is not None:
@@ -191,14 +231,18 @@ def reference(events: list[Event], window: tuple[int, int]) -> dict[tuple, float
     for t, cpu in found.broken:
         if inside(t):
             add("broken_switches", 1, cpu=cpu)
-    for s, e, tid, by_waking, name in found.waits:
+    for s, e, tid, by_waking, name, leader in found.waits:
         if overlaps(s, e):
             add("threads", tid, name)
             add("scheduling_delay_total", clip(s, e), name)
+            if leader is not None:
+                lists["process", leader, "scheduling_delay_total"].append(clip(s, e))
         if s < b <= e:
             add("unfinished_waits", 1, name)
         if inside(e):
             add("scheduling_delay", e - s, name)
+            if leader is not None:
+                lists["process", leader, "scheduling_delay"].append(e - s)
             if by_waking:
                 add("wakeup_latency", e - s, name)
     for t, moved, unmatched, name in found.ins:
@@ -216,14 +260,51 @@ def reference(events: list[Event], window: tuple[int, int]) -> dict[tuple, float
             add("dsq_latency", e - s, name)
             if dsq is not None:
                 lists["dsq", f"{dsq:#x}", "dsq_latency"].append(e - s)
-    return _statistics(lists, window, len({e.cpu for e in events if _is_switch(e)}))
+    previous: dict[int, int] = {}
+    for event in events:
+        if event.kind not in (K.DSQ_INSERT, K.DSQ_INSERT_VTIME):
+            continue
+        given = []
+        if event.slice_ns is not None:
+            endless = event.slice_ns >= 1 << 63
+            kind = (
+                "slice_infinite"
+                if endless
+                else "slice_allocation"
+                if event.slice_ns
+                else "slice_kept"
+            )
+            given.append((kind, event.slice_ns if kind == "slice_allocation" else 1))
+        if event.vtime is not None and event.dsq_id is not None:
+            if event.dsq_id in previous:
+                step = (event.vtime - previous[event.dsq_id]) % (1 << 64)
+                given.append(("vtime_step", step if step < 1 << 63 else step - (1 << 64)))
+            previous[event.dsq_id] = event.vtime
+        for metric, value in given if inside(event.time_ns) else ():
+            add(metric, value, event.comm)
+            if event.dsq_id is not None:
+                lists["dsq", f"{event.dsq_id:#x}", metric].append(value)
+    switched = {e.cpu for e in events if _is_switch(e)}
+    changes = [e for e in events if e.kind == K.CPU_FREQUENCY]
+    for index, event in enumerate(changes):
+        end = next((e.time_ns for e in changes[index + 1 :] if e.other_cpu == event.other_cpu), b)
+        if overlaps(event.time_ns, end):
+            # A CPU that no switch was seen on is none that the trace knows.
+            cpu = event.other_cpu if event.other_cpu in switched else None
+            add("cpu_frequency", (event.flags, clip(event.time_ns, end)), cpu=cpu)
+    return _statistics(lists, window, len(switched))
 
 
 def _statistics(lists: dict[tuple, list], window: tuple[int, int], cpus: int) -> dict[tuple, float]:
     out: dict[tuple, float] = {("system", "", "window", "value"): window[1] - window[0]}
     for key, values in lists.items():
         scope, _, metric = key
-        if metric in ("slice_length", "wakeup_latency", "scheduling_delay", "dsq_latency"):
+        if metric == "cpu_frequency":
+            whole = sum(length for _, length in values)
+            out[*key, "value"] = (
+                sum(khz * length for khz, length in values) / whole if whole else None
+            )
+        elif metric in DISTRIBUTIONS:
             out[*key, "count"] = len(values)
             out[*key, "mean"] = sum(values) / len(values)
             for stat, percent in (("p50", 50), ("p90", 90), ("p99", 99), ("max", 100)):

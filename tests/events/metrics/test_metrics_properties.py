@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
-from event_tables import SWITCH_KINDS, Event, K, Measured, off, on, woke
+from event_tables import SWITCH_KINDS, Event, K, Measured, frequency, off, on, woke
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_reference import reference
 
 from scxval.events.metrics.reduce import write_metrics
+from scxval.events.schema import SLICE_INFINITE
 
 KINDS_OUT = [K.TASK_SLEPT, K.TASK_SLEPT, K.TASK_PREEMPTED, K.TASK_YIELDED, K.TASK_COMPLETED]
 
@@ -53,7 +54,15 @@ def schedule(seed: int, cpus: int, tasks: int, steps: int, coarse: bool) -> Sche
         elif action < 0.5:
             tid = rng.choice(sorted(names))
             kind = rng.choice([K.DSQ_INSERT, K.DSQ_INSERT_VTIME])
-            events.append(Event(now, 0, kind, tid, names[tid], dsq_id=rng.choice([1, 2, None])))
+            by_vtime = kind == K.DSQ_INSERT_VTIME
+            given = {
+                "dsq_id": rng.choice([1, 2, None]),
+                "slice_ns": rng.choice([None, 0, 1, 5_000_000, 1 << 63, SLICE_INFINITE]),
+                "vtime": rng.choice([None, 0, 7, 1000, 2**64 - 3]) if by_vtime else None,
+            }
+            events.append(Event(now, 0, kind, tid, names[tid], **given))
+        elif action < 0.52:
+            events.append(frequency(now, rng.randrange(cpus), rng.choice([800_000, 3_000_000])))
         elif action < 0.55 and any(current.values()):
             tid = rng.choice([tid for tid in current.values() if tid])
             names[tid] = rng.choice(["n0", "n1", "renamed"])
@@ -85,7 +94,9 @@ def _named(events: list[Event]) -> list[Event]:
             event = Event(**{**event.__dict__, "comm": comm})
         elif event.tid:
             names[event.tid] = event.comm
-        out.append(event)
+        # Threads 1 to 3 are process 1; of process 99 no leader is ever seen; 7 has no process.
+        pid = {1: 1, 2: 1, 3: 1, 4: 4, 5: 99, 6: 4}.get(event.tid)
+        out.append(replace(event, pid=pid))
     return out
 
 
@@ -118,6 +129,8 @@ def compare(events: list[Event], window: tuple[int, int]) -> None:
     for key, row in m.rows.items():
         if key in expected:
             assert row["value"] == pytest.approx(expected[key], rel=1e-12, abs=1e-9), key
+        elif key[2] == "cpu_frequency":
+            assert (row["value"], row["n"]) == (None, 0), key
         elif key[3] in ("value", "count"):
             assert row["value"] == row["n"] == 0, key
         else:

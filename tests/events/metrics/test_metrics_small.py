@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 from event_tables import (
@@ -12,6 +14,8 @@ from event_tables import (
     K,
     Measured,
     capability,
+    frequency,
+    given,
     insert,
     off,
     on,
@@ -20,8 +24,9 @@ from event_tables import (
 )
 
 from scxval.errors import ScxvalError
+from scxval.events.capability import Capability
 from scxval.events.metrics import METRIC_SCHEMA, METRICS, measure
-from scxval.events.schema import DSQ_LOCAL, DSQ_LOCAL_ON, Reason
+from scxval.events.schema import DSQ_LOCAL, DSQ_LOCAL_ON, SLICE_INFINITE, Reason
 from scxval.events.table import empty_table
 
 # CPU 0: idle to 10, t1 to 30, t2 to 45, t1 again to 50, then idle.
@@ -352,8 +357,9 @@ def test_kinds_that_the_source_cannot_see_are_not_measured():
     m = Measured(ONE_CPU, (0, 100), kinds=SWITCH_KINDS)
     waits = {"wakeup_latency", "unmatched_waits", "dsq_latency", "unfinished_waits"}
     waits |= {"scheduling_delay", "scheduling_delay_total"}
-    assert null_metrics(m, "system", "") == waits
-    assert null_metrics(m, "task", "t1") == waits
+    asked = {"slice_allocation", "slice_infinite", "slice_kept", "vtime_step", "cpu_frequency"}
+    assert null_metrics(m, "system", "") == waits | asked
+    assert null_metrics(m, "task", "t1") == waits | asked - {"cpu_frequency"}
     assert m.rows["system", "", "wakeup_latency", "p50"]["unit"] == "ns"
     assert m.rows["system", "", "wakeup_latency", "count"]["unit"] == "count"
 
@@ -372,6 +378,7 @@ def test_without_idle_records_only_idle_metrics_are_missing():
         "idle_periods",
         "unknown_time",
         "broken_switches",
+        "cpu_frequency",
     }
     assert m.cpu(0, "utilisation") == 0.8
 
@@ -468,3 +475,115 @@ def test_unknown_kinds_and_the_coding_of_dictionaries_change_nothing():
     assert measure(table(odd), capability(), (0, 100), None).equals(expected)
     in_pieces = pa.concat_tables([table(ONE_CPU[:3]), table(ONE_CPU[3:], 3)])
     assert measure(in_pieces, capability(), (0, 100), None).equals(expected)
+
+
+# -- what a sched_ext scheduler asks for
+
+
+def test_slices_that_do_not_end_or_are_kept_are_in_no_mean():
+    events = [
+        on(0, 0, 9),
+        given(10, 1, 5, slice_ns=1000),
+        given(11, 1, 5, slice_ns=3000),
+        given(12, 2, 6, slice_ns=0),
+        given(13, 2, 6, slice_ns=SLICE_INFINITE),
+        given(14, 2, 6, slice_ns=(1 << 63) - 1),
+        given(15, 2, None),
+        given(20, 1, 5, slice_ns=7),
+        off(30, 0, 9),
+    ]
+    m = Measured(events, (0, 20))
+    assert m.distribution("dsq", "0x5", "slice_allocation")[:3] == [2, 2000, 2000]
+    assert m.distribution("task", "t2", "slice_allocation")[:2] == [1, float((1 << 63) - 1)]
+    for metric in ("slice_infinite", "slice_kept"):
+        assert (m.system(metric), m.task("t2", metric), m.value("dsq", "0x5", metric)) == (1, 1, 0)
+
+
+def test_sums_past_64_bits_are_exact():
+    huge = (1 << 63) - 1
+    m = Measured([on(0, 0, 9), *(given(1, 1, 5, slice_ns=huge) for _ in range(3))], (0, 9))
+    assert m.system("slice_allocation", "mean") == float(huge)
+
+
+def test_vtime_steps_are_of_one_queue_and_wrap():
+    events = [
+        on(0, 0, 9),
+        given(1, 1, 5, vtime=(1 << 64) - 10),
+        given(2, 1, 6, vtime=0),
+        given(3, 2, 5, vtime=20),
+        given(4, 1, 5, vtime=15),
+        given(5, 1, None, vtime=3),
+    ]
+    m = Measured(events, (0, 9))
+    assert m.distribution("dsq", "0x5", "vtime_step")[:3] == [2, 12.5, 12.5]
+    assert m.value("dsq", "0x5", "vtime_step", "max") == 30
+    assert ("dsq", "0x6", "vtime_step", "count") not in m.rows
+    # The insert before counts even from before the window.
+    assert Measured(events, (4, 9)).distribution("system", "", "vtime_step")[:2] == [1, -5]
+
+
+def test_vtime_steps_of_half_the_range_do_not_overflow():
+    most = (1 << 63) - 1
+    events = [on(0, 0, 9), *(given(t, 1, 5, vtime=v) for t, v in ((1, 0), (2, most), (3, 0)))]
+    assert Measured(events, (0, 9)).distribution("system", "", "vtime_step")[:3] == [2, 0, 0]
+    assert Measured(events, (0, 9)).system("vtime_step", "max") == float(most)
+
+
+def test_a_source_without_the_column_does_not_measure_it():
+    """wprof sees inserts, but neither slice nor vtime."""
+    events = [on(0, 0, 9), insert(1, 1, 5), on(2, 0, 1)]
+    source = Capability("test", ALL_KINDS, {kind: ["dsq_id"] for kind in ALL_KINDS})
+    rows = measure(table(events), source, (0, 9), None).to_pylist()
+    found = {(row["metric"], row["scope"], row["stat"]): row["value"] for row in rows}
+    assert found["dsq_latency", "system", "count"] == 1
+    for metric in ("slice_allocation", "vtime_step"):
+        assert found[metric, "system", "count"] is None
+    assert found["slice_kept", "system", "value"] is None
+
+
+def test_frequency_is_weighted_by_time():
+    events = [
+        on(0, 0, 9),
+        on(0, 1, 8),
+        frequency(10, 0, 1_000_000),
+        frequency(20, 1, 5_000_000),
+        frequency(40, 0, 2_000_000),
+    ]
+    m = Measured(events, (0, 50), cpus=[0, 1, 2])
+    assert m.cpu(0, "cpu_frequency") == (30 * 1e6 + 10 * 2e6) / 40
+    assert (m.cpu(1, "cpu_frequency"), m.n("cpu", "1", "cpu_frequency")) == (5e6, 1)
+    assert m.cpu(2, "cpu_frequency") is None
+    assert Measured(events, (0, 50)).system("cpu_frequency") == (30e6 + 20e6 + 150e6) / 70
+    assert Measured(events, (0, 10)).system("cpu_frequency") is None
+
+
+# -- processes
+
+
+def in_process(pid: int | None, *events: Event) -> list[Event]:
+    return [replace(event, pid=pid) for event in events]
+
+
+def test_a_process_is_named_by_its_leaders_last_name():
+    events = [
+        *in_process(1, woke(0, 2), on(4, 0, 2), off(5, 0, 2)),
+        *in_process(1, woke(5, 1), on(6, 0, 1, "bash"), off(7, 0, 1, comm="ps")),
+        *in_process(7, woke(7, 8), on(10, 0, 8), off(11, 0, 8)),
+        *in_process(None, woke(12, 9), on(13, 0, 9)),
+    ]
+    m = Measured(events, (0, 20))
+    assert m.distribution("process", "ps", "scheduling_delay")[:2] == [2, 2.5]
+    assert m.value("process", "pid 7", "scheduling_delay_total") == 3
+    assert {key[1] for key in m.rows if key[0] == "process"} == {"ps", "pid 7"}
+    assert m.system("scheduling_delay", "count") == 4
+
+
+def test_a_pid_that_comes_back_is_another_process():
+    events = [
+        *in_process(1, woke(0, 1), on(1, 0, 1, "old"), woke(1, 2), on(1, 1, 2, "o2")),
+        *in_process(1, off(2, 0, 1, K.TASK_COMPLETED, "old"), off(2, 1, 2, K.TASK_COMPLETED, "o2")),
+        *in_process(1, woke(5, 1), on(9, 0, 1, "new"), woke(9, 2), on(9, 1, 2, "n2")),
+    ]
+    m = Measured([replace(e, comm="new") if e.time_ns == 5 else e for e in events], (0, 20))
+    for name, delays in (("old", [2, 0.5]), ("new", [2, 2])):
+        assert m.distribution("process", name, "scheduling_delay")[:2] == delays

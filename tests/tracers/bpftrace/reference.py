@@ -45,6 +45,7 @@ FORMS: dict[str, list[str]] = {
     "scx_bpf_dsq_move_to_local___v2_ret": ["by:d ret:d", "ret:d"],
     "scx_bpf_dsq_move_to_local": ["by:d dsq:x"],
     "scx_bpf_kick_cpu": ["by:d target:d flags:x"],
+    "cpu_frequency": ["by:d on_cpu:d khz:u"],
     "BEGIN": [""],
     "END": [""],
 }
@@ -68,6 +69,7 @@ KIND = {
     "scx_bpf_dsq_move_to_local___v2": "DsqMoveToLocal",
     "scx_bpf_dsq_move_to_local": "DsqMoveToLocal",
     "scx_bpf_kick_cpu": "KickCpu",
+    "cpu_frequency": "CpuFrequency",
 }
 OLDER = {
     "scx_bpf_dsq_insert": "scx_bpf_dsq_insert___v2",
@@ -212,13 +214,13 @@ def columns(name: str, f: dict[str, Any]) -> dict[str, Any]:
         row = {"tid": positive(f["child_pid"]), "other_tid": positive(f["pid"])}
     if name == "put_prev_task_scx":
         row["other_tid"] = positive(f["next_pid"])
-    for key in ("rq_cpu", "target_cpu", "dest_cpu", "target"):
+    for key in ("rq_cpu", "target_cpu", "dest_cpu", "target", "on_cpu"):
         if key in f:
             row["other_cpu"] = positive(f[key])
     for key, column in (("dsq", "dsq_id"), ("slice", "slice_ns"), ("vtime", "vtime")):
         if key in f:
             row[column] = f[key]
-    for key in ("flags", "wake_flags", "enq_flags"):
+    for key in ("flags", "wake_flags", "enq_flags", "khz"):
         if key in f:
             row["flags"] = f[key]
     if KIND[name] == "TaskWoke":

@@ -63,7 +63,8 @@ def test_oldest_kernel_gets_the_old_names():
 
 def test_kernel_without_sched_ext_gets_tracepoints_only():
     points, _ = attached(frozenset())
-    assert len(points) == 7
+    assert len(points) == 8
+    assert points.pop() == "tracepoint:power:cpu_frequency"
     assert all(p.startswith("tracepoint:sched:sched_") for p in points)
 
 

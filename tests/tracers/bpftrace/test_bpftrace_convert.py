@@ -342,6 +342,19 @@ def test_sched_ext_probes_that_nothing_reached_are_not_zero():
     assert any("no sched_ext probe" in note for note in record.notes)
 
 
+def test_frequency_is_measured_only_where_it_changed():
+    """The tracepoint is in every kernel; in a guest nothing ever fires it."""
+    header = text_of(HEADER, "# probe tracepoint:power:cpu_frequency")
+    silent = convert_text(header + text_of("1 0 BEGIN", "9 0 END"))
+    assert silent.capability.kinds == []
+    result = convert_text(header + text_of(FREQUENCY.format(5, 2_400_000)))
+    row = one(text_of(FREQUENCY.format(5, 2_400_000)), "CpuFrequency")
+    assert (row["cpu"], row["other_cpu"], row["flags"], row["tid"]) == (1, 3, 2_400_000, None)
+    assert result.capability.fields["CpuFrequency"] == [
+        *("time_ns", "cpu", "kind", "other_tid", "other_cpu", "flags", "probe", "seq")
+    ]
+
+
 def test_without_any_list_only_observed_kinds_count():
     record = convert_text(text_of(PICK.format(1, 5))).capability
     assert record.kinds == ["PickTask"]
@@ -448,7 +461,11 @@ def test_empty_text():
     assert result.capability.window_ns is None
 
 
-LINES = st.sampled_from(range(len(fixture_lines()))).map(lambda n: fixture_lines()[n])
+FREQUENCY = "{} 1 cpu_frequency by=0 on_cpu=3 khz={}"
+LINES = st.one_of(
+    st.sampled_from(range(len(fixture_lines()))).map(lambda n: fixture_lines()[n]),
+    st.builds(lambda *n: FREQUENCY.format(*n).encode(), st.integers(0, 9), st.integers(0, 2**32)),
+)
 MUTATED = st.builds(
     lambda line, at, byte: line[: at % (len(line) + 1)] + byte + line[at % (len(line) + 1) + 1 :],
     LINES,

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Metrics of one event table: run time, waits, switches, by task, CPU and workload.
 
-`registry` defines each metric, `trace` finds slices and waits in the events, `reduce` groups and
-adds up, `workload` names the threads of an rt-app file. docs/metrics.md is for readers.
+`registry` and `dispatch` define each metric, `trace` finds slices and waits in the events, `reduce`
+groups and adds up, `workload` names the threads of an rt-app file. docs/metrics.md is for readers.
 """
 
 from scxval.events.metrics.reduce import METRIC_SCHEMA, measure, write_metrics
-from scxval.events.metrics.registry import METRICS, Metric
+from scxval.events.metrics.registry import METRICS
+from scxval.events.metrics.samples import Metric
 from scxval.events.metrics.workload import rtapp_comms
 
 __all__ = ["METRICS", "METRIC_SCHEMA", "Metric", "measure", "rtapp_comms", "write_metrics"]

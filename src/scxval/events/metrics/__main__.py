@@ -18,7 +18,7 @@ from scxval.errors import ScxvalError
 from scxval.events.capability import Capability, read_capability
 from scxval.events.metrics.outputs import workload_outputs
 from scxval.events.metrics.reduce import METRIC_SCHEMA, measure, write_metrics
-from scxval.events.metrics.trace import COLUMNS
+from scxval.events.metrics.rows import COLUMNS
 from scxval.events.metrics.workload import rtapp_comms
 from scxval.events.table import read_events
 

@@ -19,7 +19,7 @@ from scxval.catalog.model import Result
 from scxval.catalog.rtapp import RtApp
 from scxval.errors import ScxvalError
 from scxval.events.metrics.reduce import DISTRIBUTION_STATS, METRIC_SCHEMA, summarise
-from scxval.events.metrics.trace import I64
+from scxval.events.metrics.rows import I64
 
 # The second line of a log, as thread_body() of rt-app 1.0 writes it; times are microseconds.
 COLUMNS = (

@@ -13,15 +13,17 @@ import pyarrow.parquet as pq
 
 from scxval.errors import ScxvalError
 from scxval.events.capability import Capability
-from scxval.events.metrics.registry import METRICS, Form, Metric, Samples, View
-from scxval.events.metrics.trace import I64, Trace, comm_codes, take_apart
+from scxval.events.metrics.registry import METRICS
+from scxval.events.metrics.rows import I64
+from scxval.events.metrics.samples import Form, Metric, Samples, View
+from scxval.events.metrics.trace import Trace, comm_codes, take_apart
 from scxval.events.schema import dsq_name
 
 METRIC_SCHEMA = pa.schema(
     [
         # One of SCOPES.
         pa.field("scope", pa.string(), nullable=False),
-        # CPU number, task comm or dispatch queue; "" for system and workload.
+        # CPU number, name of task or process, dispatch queue; "" for system and workload.
         pa.field("name", pa.string(), nullable=False),
         pa.field("metric", pa.string(), nullable=False),
         pa.field("stat", pa.string(), nullable=False),
@@ -32,11 +34,11 @@ METRIC_SCHEMA = pa.schema(
     ]
 )
 
-SCOPES = ("system", "workload", "cpu", "task", "dsq")
+SCOPES = ("system", "workload", "cpu", "process", "task", "dsq")
 PERCENTILES = {"p50": 50, "p90": 90, "p99": 99, "max": 100}
 DISTRIBUTION_STATS = ("count", "mean", *PERCENTILES)
 
-# The samples of one metric and scope, by the key of the member that they belong to.
+# The places of samples of one metric and scope, by the key of the member that they belong to.
 _Grouped = dict[int, I64]
 
 
@@ -76,7 +78,6 @@ def measure(
     trace = take_apart(events)
     window = _window(events, capability, window_ns)
     machine = _machine(trace, cpus)
-    kinds = frozenset(capability.kinds)
     samples: dict[str, Samples] = {}
     if window is not None:
         view = View(trace, *window)
@@ -84,7 +85,7 @@ def measure(
         samples = {
             metric.name: metric.samples(view)
             for metric in METRICS
-            if metric.measurable(kinds) and not (metric.needs and blind)
+            if metric.measurable(capability) and not (metric.needs and blind)
         }
     workload = None if workload_comms is None else comm_codes(trace, workload_comms)
     grouped = {
@@ -100,7 +101,12 @@ def measure(
         for member in _members(scope, trace, machine, workload, grouped)
         for metric in METRICS
         if scope in metric.scopes
-        for cell in _cells(metric, member, grouped.get((metric.name, scope)), length_ns)
+        for cell in _cells(
+            metric,
+            member,
+            _own(samples.get(metric.name), grouped.get((metric.name, scope)), member),
+            length_ns,
+        )
     ]
     columns = zip(*rows, strict=True) if rows else ([] for _ in METRIC_SCHEMA)
     return pa.table(
@@ -148,31 +154,47 @@ def _machine(trace: Trace, cpus: list[int] | None) -> list[int]:
 
 
 def _group(samples: Samples, scope: str, workload: I64 | None) -> _Grouped:
-    """The samples by member: comm code, CPU, dispatch queue id, or 0 for all of them."""
-    values = samples.values
+    """The samples by member: code of comm or process, CPU, dispatch queue id, or 0 for all of them."""
+    every = np.arange(samples.values.size)
     if scope == "task":
-        return _split(samples.comm, values)
+        return _split(samples.comm, every)
     if scope == "cpu":
-        return _split(samples.cpu, values)
+        return _split(samples.cpu, every)
+    if scope == "process":
+        process = samples.process
+        if process is None:
+            return {}
+        return _split(process[process >= 0], every[process >= 0])
     if scope == "workload":
-        return {} if workload is None else {0: values[np.isin(samples.comm, workload)]}
+        return {} if workload is None else {0: every[np.isin(samples.comm, workload)]}
     if scope == "dsq":
         if samples.dsq is None or samples.dsq_known is None:
             return {}
         ids, codes = np.unique(samples.dsq[samples.dsq_known], return_inverse=True)
-        by_code = _split(codes.astype(np.int64), values[samples.dsq_known])
+        by_code = _split(codes.astype(np.int64), every[samples.dsq_known])
         return {int(ids[code]): part for code, part in by_code.items()}
-    return {0: values}
+    return {0: every}
 
 
-def _split(keys: I64, values: I64) -> _Grouped:
+def _split(keys: I64, places: I64) -> _Grouped:
     # numpy sorts 16 bits by radix, which is linear; nearly every trace has fewer names than that.
     small = bool(keys.size) and int(keys.max()) <= np.iinfo(np.int16).max
     order = np.argsort(keys.astype(np.int16) if small else keys, kind="stable")
-    keys, values = keys[order], values[order]
+    keys, places = keys[order], places[order]
     cuts = np.flatnonzero(keys[1:] != keys[:-1]) + 1
     starts = np.concatenate([np.zeros(min(keys.size, 1), dtype=np.int64), cuts])
-    return dict(zip(keys[starts].tolist(), np.split(values, cuts), strict=False))
+    return dict(zip(keys[starts].tolist(), np.split(places, cuts), strict=False))
+
+
+def _own(
+    samples: Samples | None, grouped: _Grouped | None, member: _Member
+) -> tuple[I64, I64 | None] | None:
+    """Values and weights of one member's samples; None: the metric was not measured."""
+    if samples is None or grouped is None:
+        return None
+    places = grouped.get(member.key, np.zeros(0, dtype=np.int64))
+    weight = samples.weight
+    return samples.values[places], None if weight is None else weight[places]
 
 
 def _members(
@@ -196,20 +218,21 @@ def _members(
     keys = {key for (_, where), parts in grouped.items() if where == scope for key in parts}
     if scope == "dsq":
         return [_Member(key, dsq_name(key)) for key in sorted(keys)]
-    return sorted((_Member(key, trace.comms[key]) for key in keys), key=lambda m: m.name)
+    names = trace.processes if scope == "process" else trace.comms
+    return sorted((_Member(key, names[key]) for key in keys), key=lambda m: m.name)
 
 
 def _cells(
-    metric: Metric, member: _Member, grouped: _Grouped | None, length_ns: int
+    metric: Metric, member: _Member, own: tuple[I64, I64 | None] | None, length_ns: int
 ) -> Iterator[tuple[str, float | None, str, int]]:
     """The rows of one metric and member, without scope, name and metric: stat, value, unit, n."""
     distribution = metric.form is Form.DISTRIBUTION
     measured = member.known and (member.all_cpus or not metric.of_cpus)
-    if grouped is None or not measured:
+    if own is None or not measured:
         for stat in DISTRIBUTION_STATS if distribution else ("value",):
             yield stat, None, "count" if stat == "count" else metric.unit, 0
         return
-    values = grouped.get(member.key, np.zeros(0, dtype=np.int64))
+    values, weight = own
     if distribution:
         yield "count", float(values.size), "count", values.size
         for stat, value in summarise(values).items():
@@ -218,17 +241,36 @@ def _cells(
         yield "value", float(np.unique(values).size), metric.unit, values.size
     elif metric.form is Form.SHARE:
         whole = length_ns * member.cpus
-        yield "value", int(values.sum()) / whole, metric.unit, values.size
+        yield "value", _sum(values) / whole, metric.unit, values.size
+    elif metric.form is Form.WEIGHTED_MEAN:
+        yield "value", _weighted_mean(values, weight), metric.unit, values.size
     else:
-        yield "value", float(int(values.sum())), metric.unit, values.size
+        yield "value", float(_sum(values)), metric.unit, values.size
+
+
+def _sum(values: I64) -> int:
+    """The exact sum: 64 bits may be too few for it."""
+    low = values & 0xFFFFFFFF
+    return (int((values >> 32).sum()) << 32) + int(low.sum())
+
+
+def _weighted_mean(values: I64, weight: I64 | None) -> float | None:
+    """None without a sample, or when the samples weigh nothing."""
+    if weight is None or not weight.any():
+        return None
+    return float(np.average(values.astype(np.float64), weights=weight.astype(np.float64)))
 
 
 def summarise(values: I64) -> dict[str, float | None]:
     """Mean and percentiles; the latter by numpy's default, linear interpolation between ranks."""
     if not values.size:
         return dict.fromkeys(DISTRIBUTION_STATS[1:])
-    points = np.percentile(values, list(PERCENTILES.values()))
+    # Half of all 64 bits is what two such values may differ by without a wrap.
+    wide = int(np.abs(values.astype(np.float64)).max()) >= 1 << 62
+    points = np.percentile(
+        values.astype(np.float64) if wide else values, list(PERCENTILES.values())
+    )
     return {
-        "mean": int(values.sum()) / values.size,
+        "mean": _sum(values) / values.size,
         **dict(zip(PERCENTILES, points.tolist(), strict=True)),
     }

@@ -1,126 +1,35 @@
 # SPDX-License-Identifier: MIT
 """The metrics: one function each, whose docstring is the definition, and METRICS, the list.
 
-A metric hands back samples: one number for each event behind it, with the task and CPU it belongs
-to; `reduce` groups them by scope. To add a metric: write its function, enter it in METRICS, and
-copy its docstring to docs/metrics.md (a test compares the two). The window is [a, b): a record at b
-is outside.
+Those of dispatch queues and frequency are in `dispatch`. To add a metric: write its function, enter
+it in METRICS, and copy its docstring to docs/metrics.md (a test compares the two). The window is
+[a, b): a record at b is outside.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
-
 import numpy as np
 
-from scxval.events.metrics.trace import I64, NO_TASK, U64, Bools, Points, Spans, Trace
+from scxval.events.metrics.dispatch import (
+    cpu_frequency,
+    dsq_latency,
+    slice_allocation,
+    slice_infinite,
+    slice_kept,
+    vtime_step,
+)
+from scxval.events.metrics.rows import NO_TASK
+from scxval.events.metrics.samples import (
+    Form,
+    Metric,
+    Samples,
+    View,
+    no_cpu,
+    ones,
+    points_of,
+    spans_of,
+)
 from scxval.events.schema import TraceKind
-
-
-@dataclass(frozen=True)
-class View:
-    """A trace and the window [start_ns, end_ns) it is looked at through."""
-
-    trace: Trace
-    start_ns: int
-    end_ns: int
-
-    def inside(self, time_ns: I64) -> Bools:
-        """Which times lie in the window."""
-        mask: Bools = (time_ns >= self.start_ns) & (time_ns < self.end_ns)
-        return mask
-
-    def overlaps(self, start_ns: I64, end_ns: I64) -> Bools:
-        """Which stretches have a part in the window; one of no length counts where it starts."""
-        mask: Bools = (start_ns < self.end_ns) & (
-            (end_ns > self.start_ns) | (start_ns >= self.start_ns)
-        )
-        return mask
-
-    def length(self, start_ns: I64, end_ns: I64) -> I64:
-        """The part of each stretch that lies in the window, in ns."""
-        length: I64 = np.minimum(end_ns, self.end_ns) - np.maximum(start_ns, self.start_ns)
-        return length
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Numbers with their owners; `comm` and `cpu` are NO_TASK and -1 where there is none.
-
-    `dsq` says for each sample the queue's id, `dsq_known` whether there is one.
-    """
-
-    values: I64
-    comm: I64
-    cpu: I64
-    dsq: U64 | None = None
-    dsq_known: Bools | None = None
-
-
-class Form(StrEnum):
-    """What becomes of the samples of one scope and name."""
-
-    # stat `value`: their sum.
-    TOTAL = "total"
-    # stat `value`: how many different ones.
-    DISTINCT = "distinct"
-    # stat `value`: their sum over the window's length times the CPUs.
-    SHARE = "share"
-    # stats count, mean, p50, p90, p99, max.
-    DISTRIBUTION = "distribution"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One metric. `needs`: from each set the source must be able to see at least one kind."""
-
-    name: str
-    unit: str
-    form: Form
-    scopes: tuple[str, ...]
-    needs: tuple[frozenset[str], ...]
-    samples: Callable[[View], Samples]
-
-    @property
-    def definition(self) -> str:
-        """The metric in words, with formula and source: the docstring of its function."""
-        return inspect.getdoc(self.samples) or ""
-
-    @property
-    def of_cpus(self) -> bool:
-        """Whether it says something about CPUs alone: its total needs every one of them."""
-        return set(self.scopes) == set(_CPUS)
-
-    def measurable(self, kinds: frozenset[str]) -> bool:
-        """Whether a source that sees these kinds can measure it."""
-        return all(need & kinds for need in self.needs)
-
-
-def _spans(view: View, spans: Spans, values: I64 | None = None) -> Samples:
-    """One sample a stretch: its length in the window, or the given values."""
-    mask = view.overlaps(spans.start_ns, spans.end_ns)
-    if values is None:
-        values = view.length(spans.start_ns, spans.end_ns)
-    return Samples(values[mask], spans.comm[mask], spans.cpu[mask])
-
-
-def _points(view: View, points: Points, only: Bools | None = None) -> Samples:
-    """A one for each record in the window (that is also in `only`)."""
-    mask = view.inside(points.time_ns)
-    if only is not None:
-        mask = mask & only
-    return Samples(_ones(int(mask.sum())), points.comm[mask], points.cpu[mask])
-
-
-def _ones(count: int) -> I64:
-    return np.ones(count, dtype=np.int64)
-
-
-def _no_cpu(comm: I64) -> I64:
-    return np.full(comm.size, -1, dtype=np.int64)
 
 
 def window(view: View) -> Samples:
@@ -141,7 +50,7 @@ def run_time(view: View) -> Samples:
     Source: sched_switch; the run time of `perf sched timehist`. Not the kernel's sum_exec_runtime
     (sched_stat_runtime), which differs, for short slices by far.
     """
-    return _spans(view, view.trace.slices)
+    return spans_of(view, view.trace.slices)
 
 
 def slices(view: View) -> Samples:
@@ -153,7 +62,7 @@ def slices(view: View) -> Samples:
     Source: sched_switch.
     """
     spans = view.trace.slices
-    return _spans(view, spans, _ones(spans.start_ns.size))
+    return spans_of(view, spans, ones(spans.start_ns.size))
 
 
 def slice_length(view: View) -> Samples:
@@ -163,7 +72,7 @@ def slice_length(view: View) -> Samples:
     Formula: min(e, b) - max(s, a) of each slice.
     Source: sched_switch.
     """
-    return _spans(view, view.trace.slices)
+    return spans_of(view, view.trace.slices)
 
 
 def truncated_slices(view: View) -> Samples:
@@ -175,7 +84,7 @@ def truncated_slices(view: View) -> Samples:
     spans = view.trace.slices
     cut = (spans.start_ns < view.start_ns) | (spans.end_ns > view.end_ns)
     mask = cut & view.overlaps(spans.start_ns, spans.end_ns)
-    return Samples(_ones(int(mask.sum())), spans.comm[mask], spans.cpu[mask])
+    return Samples(ones(int(mask.sum())), spans.comm[mask], spans.cpu[mask])
 
 
 def wakeup_latency(view: View) -> Samples:
@@ -192,7 +101,7 @@ def wakeup_latency(view: View) -> Samples:
     waits = view.trace.waits
     mask = waits.by_waking & view.inside(waits.end_ns)
     comm = waits.comm[mask]
-    return Samples((waits.end_ns - waits.start_ns)[mask], comm, _no_cpu(comm))
+    return Samples((waits.end_ns - waits.start_ns)[mask], comm, no_cpu(comm))
 
 
 def scheduling_delay(view: View) -> Samples:
@@ -208,7 +117,8 @@ def scheduling_delay(view: View) -> Samples:
     waits = view.trace.waits
     mask = view.inside(waits.end_ns)
     comm = waits.comm[mask]
-    return Samples((waits.end_ns - waits.start_ns)[mask], comm, _no_cpu(comm))
+    process = waits.process[mask]
+    return Samples((waits.end_ns - waits.start_ns)[mask], comm, no_cpu(comm), process=process)
 
 
 def scheduling_delay_total(view: View) -> Samples:
@@ -220,7 +130,8 @@ def scheduling_delay_total(view: View) -> Samples:
     waits = view.trace.waits
     mask = view.overlaps(waits.start_ns, waits.end_ns)
     comm = waits.comm[mask]
-    return Samples(view.length(waits.start_ns, waits.end_ns)[mask], comm, _no_cpu(comm))
+    length = view.length(waits.start_ns, waits.end_ns)[mask]
+    return Samples(length, comm, no_cpu(comm), process=waits.process[mask])
 
 
 def unfinished_waits(view: View) -> Samples:
@@ -233,7 +144,7 @@ def unfinished_waits(view: View) -> Samples:
     waits = view.trace.waits
     mask = (waits.start_ns < view.end_ns) & (waits.end_ns >= view.end_ns)
     comm = waits.comm[mask]
-    return Samples(_ones(comm.size), comm, _no_cpu(comm))
+    return Samples(ones(comm.size), comm, no_cpu(comm))
 
 
 def unmatched_waits(view: View) -> Samples:
@@ -244,7 +155,7 @@ def unmatched_waits(view: View) -> Samples:
     Formula: number of such switch-ins at t, a <= t < b.
     Source: as scheduling_delay.
     """
-    return _points(view, view.trace.unmatched)
+    return points_of(view, view.trace.unmatched)
 
 
 def migrations(view: View) -> Samples:
@@ -256,7 +167,7 @@ def migrations(view: View) -> Samples:
     Source: sched_switch.
     """
     points = view.trace.switch_ins
-    return _points(view, points, points.mark)
+    return points_of(view, points, points.mark)
 
 
 def context_switches(view: View) -> Samples:
@@ -266,7 +177,7 @@ def context_switches(view: View) -> Samples:
     Formula: voluntary_switches + involuntary_switches.
     Source: sched_switch.
     """
-    return _points(view, view.trace.switch_outs)
+    return points_of(view, view.trace.switch_outs)
 
 
 def voluntary_switches(view: View) -> Samples:
@@ -277,7 +188,7 @@ def voluntary_switches(view: View) -> Samples:
     preemption), but for a task that a pending signal kept from sleeping.
     """
     points = view.trace.switch_outs
-    return _points(view, points, points.mark)
+    return points_of(view, points, points.mark)
 
 
 def involuntary_switches(view: View) -> Samples:
@@ -288,24 +199,7 @@ def involuntary_switches(view: View) -> Samples:
     whether a source can tell a yield from a preemption.
     """
     points = view.trace.switch_outs
-    return _points(view, points, ~points.mark)
-
-
-def dsq_latency(view: View) -> Samples:
-    """From the last insert of a task into a dispatch queue to its next switch-in. Inserts since the
-    switch-in before count, because a preempted task is re-enqueued before its switch-out; not those
-    that a sleep followed. Scope dsq groups by the queue given to the insert, wherever the task was
-    moved later. Counted in the window that has the switch-in, and whole even if the insert was
-    before the window.
-
-    Formula: r - i for each switch-in r with a last insert i, a <= r < b.
-    Source: DsqInsert and DsqInsertVtime (scx_bpf_dsq_insert and its kin) and sched_switch.
-    """
-    inserts = view.trace.inserts
-    mask = view.inside(inserts.switch_in_ns)
-    comm = inserts.comm[mask]
-    latency = (inserts.switch_in_ns - inserts.insert_ns)[mask]
-    return Samples(latency, comm, _no_cpu(comm), inserts.dsq_id[mask], inserts.known[mask])
+    return points_of(view, points, ~points.mark)
 
 
 def threads(view: View) -> Samples:
@@ -319,7 +213,7 @@ def threads(view: View) -> Samples:
     ran = view.overlaps(spans.start_ns, spans.end_ns)
     waited = view.overlaps(waits.start_ns, waits.end_ns)
     comm = np.concatenate([spans.comm[ran], waits.comm[waited]])
-    return Samples(np.concatenate([spans.tid[ran], waits.tid[waited]]), comm, _no_cpu(comm))
+    return Samples(np.concatenate([spans.tid[ran], waits.tid[waited]]), comm, no_cpu(comm))
 
 
 def utilisation(view: View) -> Samples:
@@ -329,7 +223,7 @@ def utilisation(view: View) -> Samples:
     Formula: run_time / (b - a), or run_time / ((b - a) * CPUs).
     Source: sched_switch.
     """
-    return _spans(view, view.trace.slices)
+    return spans_of(view, view.trace.slices)
 
 
 def idle_time(view: View) -> Samples:
@@ -340,7 +234,7 @@ def idle_time(view: View) -> Samples:
     Source: CpuIdle (sched_switch to pid 0) to the next TaskScheduled. A CPU whose first record is a
     switch from idle was idle before.
     """
-    return _spans(view, view.trace.idle)
+    return spans_of(view, view.trace.idle)
 
 
 def idle_periods(view: View) -> Samples:
@@ -350,7 +244,7 @@ def idle_periods(view: View) -> Samples:
     Source: as idle_time.
     """
     spans = view.trace.idle
-    return _spans(view, spans, _ones(spans.start_ns.size))
+    return spans_of(view, spans, ones(spans.start_ns.size))
 
 
 def unknown_time(view: View) -> Samples:
@@ -361,7 +255,7 @@ def unknown_time(view: View) -> Samples:
     Formula: sum over such stretches [s, e) of min(e, b) - max(s, a).
     Source: sched_switch.
     """
-    return _spans(view, view.trace.unknown)
+    return spans_of(view, view.trace.unknown)
 
 
 def broken_switches(view: View) -> Samples:
@@ -371,7 +265,7 @@ def broken_switches(view: View) -> Samples:
     Formula: number of such records at t, a <= t < b.
     Source: sched_switch.
     """
-    return _points(view, view.trace.broken)
+    return points_of(view, view.trace.broken)
 
 
 _ON = frozenset({TraceKind.TASK_SCHEDULED.value})
@@ -381,6 +275,8 @@ _SLEPT = frozenset({TraceKind.TASK_SLEPT.value})
 _PREEMPTED = frozenset({TraceKind.TASK_PREEMPTED.value})
 _OFF = _SLEPT | _PREEMPTED
 _INSERT = frozenset({TraceKind.DSQ_INSERT.value, TraceKind.DSQ_INSERT_VTIME.value})
+_INSERT_VTIME = frozenset({TraceKind.DSQ_INSERT_VTIME.value})
+_FREQUENCY = frozenset({TraceKind.CPU_FREQUENCY.value})
 _TASKS = ("system", "workload", "task")
 _CPUS = ("system", "cpu")
 _ALL = ("system", "workload", "cpu", "task")
@@ -396,7 +292,7 @@ METRICS: tuple[Metric, ...] = (
         "scheduling_delay",
         "ns",
         Form.DISTRIBUTION,
-        _TASKS,
+        (*_TASKS, "process"),
         (_ON, _SLEPT, _PREEMPTED, _WOKE),
         scheduling_delay,
     ),
@@ -404,7 +300,7 @@ METRICS: tuple[Metric, ...] = (
         "scheduling_delay_total",
         "ns",
         Form.TOTAL,
-        _TASKS,
+        (*_TASKS, "process"),
         (_ON, _SLEPT, _PREEMPTED, _WOKE),
         scheduling_delay_total,
     ),
@@ -429,10 +325,36 @@ METRICS: tuple[Metric, ...] = (
         (_ON, _SLEPT, _INSERT),
         dsq_latency,
     ),
+    *(
+        Metric(name, unit, form, (*_TASKS, "dsq"), (_INSERT,), samples, column="slice_ns")
+        for name, unit, form, samples in (
+            ("slice_allocation", "ns", Form.DISTRIBUTION, slice_allocation),
+            ("slice_infinite", "count", Form.TOTAL, slice_infinite),
+            ("slice_kept", "count", Form.TOTAL, slice_kept),
+        )
+    ),
+    Metric(
+        "vtime_step",
+        "vtime",
+        Form.DISTRIBUTION,
+        (*_TASKS, "dsq"),
+        (_INSERT_VTIME,),
+        vtime_step,
+        column="vtime",
+    ),
     Metric("threads", "count", Form.DISTINCT, _TASKS, (_ON, _OFF), threads),
     Metric("utilisation", "ratio", Form.SHARE, _CPUS, (_ON, _OFF), utilisation),
     Metric("idle_time", "ns", Form.TOTAL, _CPUS, (_ON, _IDLE), idle_time),
     Metric("idle_periods", "count", Form.TOTAL, _CPUS, (_ON, _IDLE), idle_periods),
     Metric("unknown_time", "ns", Form.TOTAL, _CPUS, (_ON, _OFF, _IDLE), unknown_time),
     Metric("broken_switches", "count", Form.TOTAL, _CPUS, (_ON, _OFF, _IDLE), broken_switches),
+    Metric(
+        "cpu_frequency",
+        "kHz",
+        Form.WEIGHTED_MEAN,
+        _CPUS,
+        (_FREQUENCY,),
+        cpu_frequency,
+        column="flags",
+    ),
 )

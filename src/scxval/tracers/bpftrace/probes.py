@@ -343,6 +343,19 @@ KICK_CPU = Probe(
     {"other_tid": "by", "other_cpu": "target", "flags": "flags"},
 )
 
+# Where no frequency driver is, as in a guest, it is there and never fires.
+CPU_FREQUENCY = Probe(
+    (
+        Point(
+            "tracepoint:power:cpu_frequency",
+            "by=%d on_cpu=%d khz=%llu",
+            "tid, args.cpu_id, args.state",
+        ),
+    ),
+    TraceKind.CPU_FREQUENCY,
+    {"other_tid": "by", "other_cpu": "on_cpu", "flags": "khz"},
+)
+
 PROBES: tuple[Probe, ...] = (
     SWITCH,
     _wakeup("sched_waking", Reason.WAKING),
@@ -365,6 +378,7 @@ PROBES: tuple[Probe, ...] = (
     DSQ_INSERT_VTIME_COMPAT,
     DSQ_MOVE_TO_LOCAL,
     KICK_CPU,
+    CPU_FREQUENCY,
 )
 
 

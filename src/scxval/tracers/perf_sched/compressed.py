@@ -46,7 +46,9 @@ class Compressed:
             whole, error = _unpacked(packed)
             unpacked = unpacked if error else whole
         if error:
-            notes.append(f"the compressed records are damaged ({error}): only what came before is here")
+            notes.append(
+                f"the compressed records are damaged ({error}): only what came before is here"
+            )
         return np.frombuffer(unpacked, np.uint8)
 
 
