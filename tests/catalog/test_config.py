@@ -34,7 +34,7 @@ def test_numbers_that_the_command_line_makes_strings(raw_config: dict[str, Any])
     [
         ({"schedular": "fair"}, ["'schedular'", "did you mean 'scheduler'", "workload"]),
         ({"scheduler": "scx_rust"}, ["scheduler 'scx_rust'", "'scx_rusty'", "fair, scx_bpfland"]),
-        ({"tracer": ["none", "bpf"]}, ["tracer 'bpf'", "bpftrace, none"]),
+        ({"tracer": ["none", "bpf"]}, ["tracer 'bpf'", "Allowed: bpftrace, "]),
         ({"machine": "auto5"}, ["machine 'auto5'", "did you mean 'auto8'?", "kvm4, ", "tcg4, "]),
         ({"isolation": False}, ["isolation 'False'", "none, taskset"]),
         ({"baseline": "cfs"}, ["baseline 'cfs'"]),
