@@ -57,7 +57,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=3_000_000)
     parser.add_argument("--large", type=int, default=10_000_000)
-    parser.add_argument("--text-events", type=int, default=500_000)
+    parser.add_argument("--text-events", type=int, default=1_000_000)
     args = parser.parse_args()
     bounds = measure.Bounds()
     capture = read_source(FIXTURES / "ftrace.tar.gz").data

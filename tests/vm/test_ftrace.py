@@ -15,6 +15,8 @@ from scxval.catalog.config import Config
 from scxval.events.capability import Capability, read_capability
 from scxval.events.table import read_events
 from scxval.tracers.convert import convert_cell
+from scxval.tracers.ftrace.convert import convert as convert_ftrace
+from scxval.tracers.trace_cmd.convert import convert as convert_trace_cmd
 from scxval.vm.launch import Guest
 
 from .test_outcomes import run, spec_of
@@ -89,3 +91,27 @@ def test_overwritten_events_are_counted(
     # What the tracer said, and what the converter finds in its file.
     assert capability.lost == status["tracer"]["lost"] > 0
     assert json.loads((tmp_path / "cell/capability.json").read_text())["notes"]
+
+
+def test_both_see_the_same_side_by_side(fault_config: Config, guest: Guest, tmp_path: Path) -> None:
+    """Two ring buffers of one run hold the same records in the same order on every CPU."""
+    status = run(spec_of(fault_config, tracer="ftrace+trace-cmd"), guest, tmp_path / "cell")
+    assert status["outcome"] == "ok", status
+    start, end = status["window_ns"]
+    parts = tmp_path / "cell/raw/parts"
+    drained = convert_trace_cmd(parts / "trace-cmd/trace.dat").table
+    kept = convert_ftrace(parts / "ftrace/ftrace.tar").table
+    inside = pc.and_(pc.greater_equal(kept["time_ns"], start), pc.less(kept["time_ns"], end))
+    columns = ["kind", "tid", "other_tid", "other_cpu", "prev_state", "probe"]
+    for cpu in (0, 1):
+        whole = [tuple(row.values()) for row in of_cpu(drained, cpu).select(columns).to_pylist()]
+        part = of_cpu(kept.filter(inside), cpu).select(columns).to_pylist()
+        wanted = [tuple(row.values()) for row in part]
+        assert len(wanted) > 50
+        # The times differ by microseconds, so that the window's ends may part neighbours.
+        places = range(len(whole) - len(wanted) + 1)
+        assert any(whole[place : place + len(wanted)] == wanted for place in places), cpu
+
+
+def of_cpu(table: pa.Table, cpu: int) -> pa.Table:
+    return table.filter(pc.equal(table["cpu"], cpu))

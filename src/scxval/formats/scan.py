@@ -130,6 +130,24 @@ class Scan:
         typed = zip(values, base, strict=True)
         return [row.view(np.int64) if b == SIGNED else row for row, b in typed], ok
 
+    def word_end(self, at: Positions, end: Positions) -> Positions:
+        """The first space from each position on, or `end` where there is none before it."""
+        found = np.empty_like(at)
+        _word_end(self._bytes, at, end, found)
+        return found
+
+    def word_start(self, start: Positions, end: Positions) -> Positions:
+        """The last space in each [start, end), or `start` where there is none."""
+        found = np.empty_like(start)
+        _word_start(self._bytes, start, end, found)
+        return found
+
+    def last_of(self, at: Positions, most: int, literal: bytes) -> Positions:
+        """The last place of the literal at most so many bytes from each position, -1 without one."""
+        found = np.full(len(at), -1, dtype=np.int64)
+        _last_of(self._bytes, at, most, np.frombuffer(literal, dtype=np.uint8), found)
+        return found
+
     def sixteen(self, start: Positions, size: Positions) -> npt.NDArray[np.uint8]:
         """Up to 16 bytes from each position, zeros after them: an array of shape (n, 16)."""
         found = np.zeros((len(start), SHORT_BYTES), dtype=np.uint8)
@@ -298,3 +316,43 @@ def _sixteen(
     for n in range(len(start)):
         for offset in range(min(size[n], SHORT_BYTES)):
             found[n, offset] = data[start[n] + offset]
+
+
+@compiled
+def _word_end(data: npt.NDArray[np.uint8], at: Positions, end: Positions, found: Positions) -> None:
+    for n in range(len(at)):
+        place = at[n]
+        while place < end[n] and data[place] != SPACE:
+            place += 1
+        found[n] = min(place, end[n])
+
+
+@compiled
+def _word_start(
+    data: npt.NDArray[np.uint8], start: Positions, end: Positions, found: Positions
+) -> None:
+    for n in range(len(start)):
+        place = end[n] - 1
+        while place > start[n] and data[place] != SPACE:
+            place -= 1
+        found[n] = max(place, start[n])
+
+
+@compiled
+def _last_of(
+    data: npt.NDArray[np.uint8],
+    at: Positions,
+    most: int,
+    literal: npt.NDArray[np.uint8],
+    found: Positions,
+) -> None:
+    for n in range(len(at)):
+        for offset in range(most, -1, -1):
+            same = True
+            for place in range(len(literal)):
+                if data[at[n] + offset + place] != literal[place]:
+                    same = False
+                    break
+            if same:
+                found[n] = at[n] + offset
+                break

@@ -72,7 +72,10 @@ class RingReader:
         self.names = Names()
         self.tally = Tally()
         self._by_id = {point.id: point for point in tracepoints}
-        self.known = [point for point in tracepoints if point.name in FIELDS]
+        # Of a tracepoint that is described twice one description counts.
+        self.known = [point for point in self._by_id.values() if point.name in FIELDS]
+        if len({point.name for point in self.known}) < len(self.known):
+            raise ScxvalError("a tracepoint is described with several IDs; the file is damaged")
         for point in self.known:
             point.demand([*_COMMON, *FIELDS[point.name]])
         kinds = {p.fields.get("common_type") for p in tracepoints} - {None}

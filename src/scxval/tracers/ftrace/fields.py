@@ -42,18 +42,11 @@ class Parsed:
     good: Flags
 
 
-def next_space(spaces: Positions, at: Positions, end: Positions) -> Positions:
-    """The first space at or behind each place, or the end of its line where there is none before."""
-    found = np.searchsorted(spaces, at)
-    return np.minimum(spaces[np.minimum(found, len(spaces) - 1)], end)
-
-
 class _Line:
     """A place in every line, which moves on as fields are read."""
 
-    def __init__(self, scan: Scan, spaces: Positions, at: Positions, end: Positions) -> None:
+    def __init__(self, scan: Scan, at: Positions, end: Positions) -> None:
         self.scan = scan
-        self.spaces = spaces
         self.at = at
         self.end = end
         self.parsed = Parsed({}, {}, np.ones(len(at), dtype=np.bool_))
@@ -65,10 +58,7 @@ class _Line:
 
     def name(self, column: str, then: bytes) -> None:
         """A task name up to the literal that follows it."""
-        stop = np.full(len(self.at), -1, dtype=np.int64)
-        for size in range(_COMM_BYTES + 1):
-            here = self.scan.holds(self.at + size, then)
-            stop[here] = self.at[here] + size
+        stop = self.scan.last_of(self.at, _COMM_BYTES, then)
         self._take_name(column, np.where(stop < 0, self.at, stop), stop >= 0)
         self._move(np.where(stop < 0, self.at, stop))
         self.key(then)
@@ -83,7 +73,7 @@ class _Line:
 
     def word_end(self) -> Positions:
         """Where the word that begins here ends."""
-        return next_space(self.spaces, self.at, self.end)
+        return self.scan.word_end(self.at, self.end)
 
     def number(self, column: str | None, most: int = TID_MAX) -> None:
         """A number from 0 to `most`; of a column without a name, any number."""
@@ -101,8 +91,8 @@ class _Line:
         self.at = np.minimum(at, self.end)
 
 
-def _switch(scan: Scan, spaces: Positions, at: Positions, end: Positions) -> Parsed:
-    line = _Line(scan, spaces, at, end)
+def _switch(scan: Scan, at: Positions, end: Positions) -> Parsed:
+    line = _Line(scan, at, end)
     line.key(b"prev_comm=")
     line.name("prev_comm", b" prev_pid=")
     line.number("prev_pid")
@@ -114,8 +104,8 @@ def _switch(scan: Scan, spaces: Positions, at: Positions, end: Positions) -> Par
     line.at = stop
     line.key(b" ==> next_comm=")
     # The name is followed by two words without a space.
-    last = np.searchsorted(spaces, end) - 1
-    prio, pid = spaces[last], spaces[np.maximum(last - 1, 0)]
+    prio = scan.word_start(line.at, end)
+    pid = scan.word_start(line.at, prio)
     line.name_until("next_comm", pid)
     line.at = np.minimum(pid, end)
     line.key(b" next_pid=")
@@ -144,8 +134,8 @@ def _state(word: str) -> int:
     return sum(_STATES[letter] for letter in set(letters)) | (word.endswith("+") * _PREEMPTED)
 
 
-def _wakeup(scan: Scan, spaces: Positions, at: Positions, end: Positions) -> Parsed:
-    line = _Line(scan, spaces, at, end)
+def _wakeup(scan: Scan, at: Positions, end: Positions) -> Parsed:
+    line = _Line(scan, at, end)
     _task(line)
     line.key(b" prio=")
     line.number(None)
@@ -157,8 +147,8 @@ def _wakeup(scan: Scan, spaces: Positions, at: Positions, end: Positions) -> Par
     return line.parsed
 
 
-def _migrate(scan: Scan, spaces: Positions, at: Positions, end: Positions) -> Parsed:
-    line = _Line(scan, spaces, at, end)
+def _migrate(scan: Scan, at: Positions, end: Positions) -> Parsed:
+    line = _Line(scan, at, end)
     _task(line)
     line.key(b" prio=")
     line.number(None)
@@ -169,8 +159,8 @@ def _migrate(scan: Scan, spaces: Positions, at: Positions, end: Positions) -> Pa
     return line.parsed
 
 
-def _exit(scan: Scan, spaces: Positions, at: Positions, end: Positions) -> Parsed:
-    line = _Line(scan, spaces, at, end)
+def _exit(scan: Scan, at: Positions, end: Positions) -> Parsed:
+    line = _Line(scan, at, end)
     _task(line)
     line.key(b" prio=")
     line.number(None)
@@ -183,20 +173,20 @@ def _task(line: _Line) -> None:
     line.number("pid")
 
 
-def _fork(scan: Scan, spaces: Positions, at: Positions, end: Positions) -> Parsed:
-    line = _Line(scan, spaces, at, end)
+def _fork(scan: Scan, at: Positions, end: Positions) -> Parsed:
+    line = _Line(scan, at, end)
     line.key(b"comm=")
     line.name("comm", b" pid=")
     line.number("parent_pid")
     line.key(b" child_comm=")
-    line.at = np.minimum(spaces[np.searchsorted(spaces, end) - 1], end)
+    line.at = scan.word_start(line.at, end)
     line.key(b" child_pid=")
     line.number("child_pid")
     del line.parsed.names["comm"]
     return line.parsed
 
 
-PARSERS: dict[str, Callable[[Scan, Positions, Positions, Positions], Parsed]] = {
+PARSERS: dict[str, Callable[[Scan, Positions, Positions], Parsed]] = {
     "sched_switch": _switch,
     "sched_waking": _wakeup,
     "sched_wakeup": _wakeup,

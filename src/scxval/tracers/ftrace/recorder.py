@@ -13,6 +13,7 @@ from _signal import SIG_BLOCK, SIGINT, SIGTERM, pthread_sigmask, sigwait  # type
 
 TRACEFS = "/sys/kernel/tracing"
 INSTANCE = f"{TRACEFS}/instances/scxval"
+SIZE = f"{TRACEFS}/saved_cmdlines_size"
 # The kernel remembers 128 names by default. All of a table are found in the records, but for those of
 # tasks that never switched.
 CMDLINES = 8192
@@ -31,8 +32,8 @@ def write(path: str, text: str) -> None:
         file.write(text)
 
 
-def start(kib: str, events: list[str]) -> None:
-    """Set the instance up and turn tracing on."""
+def start(kib: str, events: list[str]) -> str:
+    """Set the instance up and turn tracing on; how many names the kernel remembered before."""
     if not os.path.isdir(f"{TRACEFS}/events"):  # noqa: PTH112
         os.spawnvp(os.P_WAIT, "mount", ["mount", "-t", "tracefs", "nodev", TRACEFS])
     if os.path.isdir(INSTANCE):  # noqa: PTH112
@@ -42,11 +43,13 @@ def start(kib: str, events: list[str]) -> None:
     write(f"{INSTANCE}/tracing_on", "0")
     write(f"{INSTANCE}/trace_clock", "mono")
     write(f"{INSTANCE}/buffer_size_kb", kib)
-    write(f"{TRACEFS}/saved_cmdlines_size", str(CMDLINES))
+    names = read(SIZE).decode()
+    write(SIZE, str(CMDLINES))
     write(f"{INSTANCE}/options/record-tgid", "1")
     for event in events:
         write(f"{INSTANCE}/events/{event}/enable", "1")
     write(f"{INSTANCE}/tracing_on", "1")
+    return names
 
 
 class Tar:
@@ -142,7 +145,7 @@ def main() -> None:
     """Trace until a signal, save, and leave the kernel as it was."""
     path, kib, *events = sys.argv[1:]
     pthread_sigmask(SIG_BLOCK, [SIGINT, SIGTERM])
-    start(kib, events)
+    names = start(kib, events)
     print("ftrace: recording", flush=True)
     sigwait([SIGINT, SIGTERM])
     write(f"{INSTANCE}/tracing_on", "0")
@@ -150,6 +153,7 @@ def main() -> None:
     for event in events:
         write(f"{INSTANCE}/events/{event}/enable", "0")
     os.rmdir(INSTANCE)  # noqa: PTH106
+    write(SIZE, names)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from scxval.events.gather import Gathered
 from scxval.formats.scan import SPACE, Flags, Lines, Positions, Scan
 from scxval.formats.source import Blocks
 from scxval.tracers.conversion import EXAMPLES, Conversion, Losses
-from scxval.tracers.ftrace.fields import PARSERS, Parsed, next_space
+from scxval.tracers.ftrace.fields import PARSERS, Parsed
 from scxval.tracers.raw_records import TID_MAX, selected_clock
 from scxval.tracers.sched_records import FIELDS, Records, columns_of, convert_columns
 
@@ -152,14 +152,14 @@ def _read_block(
         if not len(which):
             continue
         at = leads.name[which] + len(literal)
-        parsed = PARSERS[name](scan, lines.spaces, at, leads.end[which])
+        parsed = PARSERS[name](scan, at, leads.end[which])
         good = parsed.good
         for bad in which[~good][: EXAMPLES - len(tally.examples)].tolist():
             tally.examples.append(scan.text(int(leads.start[bad]), int(leads.end[bad])))
         tally.unparsed += int((~good).sum())
         seen[name] += int(good.sum())
         rows.add(columns_of(_records(name, leads, which[good], parsed, names, base)))
-    _count_others(scan, lines, leads.name[~taken], leads.end[~taken], tally)
+    _count_others(scan, leads.name[~taken], leads.end[~taken], tally)
 
 
 def _records(
@@ -182,7 +182,7 @@ def _records(
 
 def _leads(scan: Scan, lines: Lines) -> tuple[_Leads, Flags]:
     """The beginnings of all event lines, and which lines those are."""
-    start, end, spaces = lines.start, lines.end, lines.spaces
+    start, end = lines.start, lines.end
     good = (scan.byte(start + _NAME_BYTES) == _DASH) & (end - start > 2 * _NAME_BYTES)
     bracket = np.full(len(start), -1, dtype=np.int64)
     for offset in _BRACKETS:
@@ -193,7 +193,7 @@ def _leads(scan: Scan, lines: Lines) -> tuple[_Leads, Flags]:
     bracket = np.where(good, bracket, start)
 
     def word_end(at: Positions) -> Positions:
-        return next_space(spaces, at, end)
+        return scan.word_end(at, end)
 
     pid_at = start + _NAME_BYTES + 1
     by, ok = scan.decimal(pid_at, np.minimum(word_end(pid_at), bracket))
@@ -254,8 +254,10 @@ def _read_other_lines(scan: Scan, lines: Lines, which: Positions, tally: _Tally)
         elif not text.startswith("#"):
             _unread(tally, text)
     empty = lines.end[which] == lines.start[which]
-    for place in which[(first != _HASH) & (first != ord("C")) & ~empty].tolist():
-        _unread(tally, scan.text(int(lines.start[place]), int(lines.end[place])))
+    unread = which[(first != _HASH) & (first != ord("C")) & ~empty]
+    tally.unparsed += len(unread)
+    for place in unread[: EXAMPLES - len(tally.examples)].tolist():
+        tally.examples.append(scan.text(int(lines.start[place]), int(lines.end[place])))
 
 
 def _unread(tally: _Tally, text: str) -> None:
@@ -265,10 +267,10 @@ def _unread(tally: _Tally, text: str) -> None:
         tally.examples.append(text)
 
 
-def _count_others(scan: Scan, lines: Lines, at: Positions, end: Positions, tally: _Tally) -> None:
+def _count_others(scan: Scan, at: Positions, end: Positions, tally: _Tally) -> None:
     if not len(at):
         return
-    stop = next_space(lines.spaces, at, end)
+    stop = scan.word_end(at, end)
     named = (scan.byte(stop - 1) == _COLON) & (stop - at <= 2 * _NAME_BYTES)
     size = np.where(named, stop - 1 - at, 0)
     raw = np.concatenate(
