@@ -30,7 +30,8 @@ provision: setup
 
 test: setup lint provision
 	@echo "== tests, with real virtual machines (usually 10 minutes on 2 cores)"
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 -m "not vm and not workflow"
+	$(BIN)/pytest -m "vm or workflow"
 
 lint: setup
 	$(BIN)/ruff check $(SOURCES)

@@ -12,9 +12,17 @@ from scxval.events.schema import TraceKind
 from scxval.tracers.scxtop.convert import convert
 from scxval.vm.launch import Guest
 
+from ..conftest import RESOURCES
 from .test_outcomes import run, spec_of
 
-pytestmark = pytest.mark.vm
+# It takes a quarter of an hour to build, so that `make provision` does not.
+PROGRAM = "tracers/crate/scxtop"
+pytestmark = [
+    pytest.mark.vm,
+    pytest.mark.skipif(
+        not (RESOURCES / PROGRAM).exists(), reason=f"no scxtop: `snakemake resources/{PROGRAM}`"
+    ),
+]
 
 
 def test_a_run_is_traced_to_its_end(fault_config: Config, guest: Guest, tmp_path: Path) -> None:
