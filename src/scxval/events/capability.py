@@ -10,6 +10,9 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+# The clock of every table that may be laid beside another's: the guest's CLOCK_MONOTONIC.
+GUEST_CLOCK = "monotonic"
+
 
 @dataclass(frozen=True)
 class Capability:
@@ -18,7 +21,9 @@ class Capability:
     `kinds` and `fields` are what the source can produce (probes that were attached), whether or not
     the trace holds any; `fields` maps a kind to the columns it fills. `window_ns` is the traced span
     [first, last] in the table's clock, None for an empty table. `lost` counts events the tracer
-    dropped; `unparsed` counts source records that could not be read, with up to five `examples`.
+    dropped; `clock` is what times are of: GUEST_CLOCK, or (of an outside file, never of a cell)
+    another, so that no other source can be laid beside. `unparsed` counts source records that could
+    not be read, with up to five `examples`.
     """
 
     source: str
@@ -29,6 +34,7 @@ class Capability:
     examples: list[str] = field(default_factory=list)
     window_ns: tuple[int, int] | None = None
     events: int = 0
+    clock: str = GUEST_CLOCK
     notes: list[str] = field(default_factory=list)
 
     def write(self, path: Path) -> None:

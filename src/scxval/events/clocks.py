@@ -60,3 +60,10 @@ def _steps_back(
     same = np.diff(cpu[as_written]) == 0
     back: npt.NDArray[np.int64] = -step[same & (step < 0)]
     return back
+
+
+def foreign_clock(clock: str, remedy: str) -> str:
+    """The note of a trace whose times are not CLOCK_MONOTONIC."""
+    return (
+        f"times are of {clock}, not CLOCK_MONOTONIC: no other source can be laid beside; {remedy}"
+    )

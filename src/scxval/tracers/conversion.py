@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scxval.events.capability import Capability
+from scxval.events.capability import GUEST_CLOCK, Capability
 from scxval.events.clocks import clock_notes
 from scxval.events.columns import KIND, Columns, Names, complete_tasks, merge, to_table
 from scxval.events.schema import EVENT_SCHEMA, TraceKind
@@ -59,14 +59,16 @@ def conclude(
     losses: Losses,
     notes: Sequence[str] = (),
     ordered: bool = True,
+    clock: str = GUEST_CLOCK,
 ) -> Conversion:
     """Make table and capability of a source's rows.
 
     `reach` says which kinds the source could have produced, whether or not it did, and the columns
     that each fills besides those in ALWAYS; one of ONLY_IF_SEEN must have left a row, too. `comm`
     goes with every `tid`; `pid` too where the trace names any thread group. `ordered`: by seq, each
-    CPU's records are as they happened, so that a step of the clock can be told. Empty notes are left
-    out. `parts` is emptied, so that rows are not held beside the table.
+    CPU's records are as they happened, so that a step of the clock can be told. `clock` is the
+    table's, as in Capability. Empty notes are left out. `parts` is emptied, so that rows are not
+    held beside the table.
     """
     columns = merge(parts)
     parts.clear()
@@ -77,7 +79,7 @@ def conclude(
     kinds, fields = _reach({kind: reach[kind] for kind in reach if kind not in unseen}, table)
     times = table["time_ns"]
     time_ns, cpu, seq = (table[name].to_numpy() for name in ("time_ns", "cpu", "seq"))
-    clock = clock_notes(time_ns, cpu, seq, ordered)
+    steps = clock_notes(time_ns, cpu, seq, ordered)
     capability = Capability(
         source=source,
         kinds=kinds,
@@ -87,7 +89,8 @@ def conclude(
         examples=[text[:EXAMPLE_CHARS] for text in losses.examples[:EXAMPLES]],
         window_ns=(times[0].as_py(), times[-1].as_py()) if len(times) else None,
         events=table.num_rows,
-        notes=[note for note in (*notes, *clock) if note],
+        clock=clock,
+        notes=[note for note in (*notes, *steps) if note],
     )
     return Conversion(table, capability)
 

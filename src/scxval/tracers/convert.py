@@ -21,7 +21,7 @@ import scxval.tracers
 from scxval.catalog.combination import TOGETHER
 from scxval.catalog.outcomes import Outcome
 from scxval.errors import ScxvalError
-from scxval.events.capability import Capability
+from scxval.events.capability import GUEST_CLOCK, Capability
 from scxval.events.stats import empty_stats, write_stats
 from scxval.events.table import empty_table, is_events, write_events
 from scxval.files import whole
@@ -138,6 +138,9 @@ def _convert_part(
         return empty_table(), Capability(tracer, [], notes=[why]), empty_stats()
     result = converters()[name].convert(path)
     found = result.capability
+    if found.clock != GUEST_CLOCK:
+        why = f"times are of {found.clock}, not of the guest's CLOCK_MONOTONIC as the run's are"
+        return empty_table(), Capability(tracer, [], notes=[why, *found.notes]), empty_stats()
     lost = max(found.lost, told.get("lost") or 0)
     gaps = _uncovered(status.get("window_ns"), found)
     notes = [*([note] if note else []), *gaps, *found.notes]

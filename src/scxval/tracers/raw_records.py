@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scxval.errors import ScxvalError
+from scxval.events.capability import GUEST_CLOCK
+from scxval.events.clocks import foreign_clock
 from scxval.events.columns import EVIDENCE, NULL, Columns, Ints, Names, rows
 from scxval.events.gather import Gathered
 from scxval.formats.ringbuffer import PageLayout, PageRecords, Sizes, read_pages
@@ -37,6 +39,7 @@ _INT16_MAX = 2**15 - 1
 # Lines of saved_cmdlines ("pid comm") and saved_tgids ("tid tgid").
 _SAVED = re.compile(r"^\s*(\d{1,10}) (.*)$", re.MULTILINE)
 CLOCK = "mono"
+_NS_CLOCKS = frozenset(("local", "global", "perf", "mono_raw", "boot", "tai"))
 # Fits the second cache of most processors with all that is made of it.
 _BLOCK_BYTES = 1 << 20
 
@@ -300,15 +303,21 @@ def stats_lost(text: str) -> int:
     return sum(int(match[2]) for match in _STAT.finditer(text))
 
 
-def selected_clock(text: str, where: str) -> None:
-    """Demand the clock mono, from the text of `trace_clock`. Raises ScxvalError for another."""
+def selected_clock(text: str, where: str) -> tuple[str, str]:
+    """The clock that the text of `trace_clock` selects, as in Capability, and "" or a note on it.
+
+    Without a text it is local, trace-cmd's default. Raises ScxvalError for a clock that does not count
+    nanoseconds (Documentation/trace/ftrace.rst: counter, uptime, x86-tsc).
+    """
     chosen = re.search(r"\[([\w-]+)\]", text)
-    clock = chosen[1] if chosen else (text.strip() or "local (trace-cmd's default)")
-    if clock != CLOCK:
-        raise ScxvalError(
-            f"{where}: times are of trace clock {clock}; only {CLOCK} (the guest's CLOCK_MONOTONIC) "
-            f"can be compared: record again with trace_clock {CLOCK} (trace-cmd record -C {CLOCK})"
-        )
+    clock = chosen[1] if chosen else (text.strip() or "local")
+    if clock == CLOCK:
+        return GUEST_CLOCK, ""
+    again = f"record again with trace_clock {CLOCK} (trace-cmd record -C {CLOCK})"
+    if clock not in _NS_CLOCKS:
+        raise ScxvalError(f"{where}: trace clock {clock} does not count nanoseconds: {again}")
+    order = "; each CPU has its own, so that the order between CPUs may be wrong"
+    return clock, foreign_clock(f"trace clock {clock}", again) + (order if clock == "local" else "")
 
 
 def notes_of(tally: Tally) -> list[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from scxval.events.capability import GUEST_CLOCK
 from scxval.events.columns import (
     EVIDENCE,
     NULL,
@@ -135,24 +136,6 @@ def reach_of(tracepoints: Iterable[str]) -> Reach:
     return reach
 
 
-def convert_records(
-    source: str,
-    records: Sequence[Records],
-    recorded: Iterable[str],
-    names: Names,
-    losses: Losses,
-    notes: Sequence[str] = (),
-    evidence: Sequence[Columns] = (),
-) -> Conversion:
-    """Table and capability of a trace of sched tracepoints.
-
-    `recorded` names the tracepoints that were on, whether or not they left a record; `evidence` are
-    rows of kind EVIDENCE that tell tasks' names and thread groups.
-    """
-    parts = [columns_of(some) for some in records]
-    return convert_columns(source, [*parts, *evidence], recorded, names, losses, notes)
-
-
 def convert_columns(
     source: str,
     parts: list[Columns],
@@ -160,6 +143,11 @@ def convert_columns(
     names: Names,
     losses: Losses,
     notes: Sequence[str] = (),
+    clock: str = GUEST_CLOCK,
 ) -> Conversion:
-    """The same of rows that `columns_of` has made, as a source does that gathers them piece by piece."""
-    return conclude(source, parts, names, PROBES, reach_of(recorded), losses, notes)
+    """Table and capability of a trace of sched tracepoints, by rows that `columns_of` has made.
+
+    `recorded` names the tracepoints that were on, whether or not they left a record; rows of kind
+    EVIDENCE tell tasks' names and thread groups. `clock` is that of the times, as in Capability.
+    """
+    return conclude(source, parts, names, PROBES, reach_of(recorded), losses, notes, clock=clock)

@@ -110,8 +110,14 @@ def test_a_cut_file_keeps_what_came_before(tmp_path):
     ("change", "says"),
     [
         (lambda data: data[:700], "no events/header_page|no trace_clock"),
-        (lambda data: data.replace(b" [mono] ", b" mono   "), "clock .*only mono"),
-        (lambda data: data.replace(b"[mono] mono_raw boot", b"mono mono_raw [boot]"), "clock boot"),
+        (
+            lambda data: data.replace(b" [mono] ", b" mono   "),
+            "does not count nanoseconds: .*clock mono",
+        ),
+        (
+            lambda data: data.replace(b"[mono] mono_raw boot", b"mono [uptime]aw boot"),
+            "clock uptime",
+        ),
         (lambda data: data.replace(b"type == 29", b"type == 28"), "padding"),
         (lambda data: data.replace(b"prev_state;", b"prev_stale;"), "no field prev_state"),
         (lambda data: data[: 2 * BLOCK] + b"\2" * BLOCK + data[3 * BLOCK :], "no member at byte"),
@@ -143,3 +149,10 @@ def test_command_ships_the_recorder_and_names_every_tracepoint():
     for options in ({"buffer": 1}, {"buffer_kib": 3}, {"buffer_kib": 1.5}, {"buffer_kib": 1 << 23}):
         with pytest.raises(ScxvalError):
             command(options, frozenset())
+
+
+def test_another_clock_is_told(tmp_path):
+    data = content("ftrace.tar.gz").replace(b"[mono] mono_raw boot", b"mono mono_raw [boot]")
+    capability = convert(written(tmp_path, data)).capability
+    assert capability.clock == "boot"
+    assert "trace clock boot, not CLOCK_MONOTONIC" in capability.notes[0]

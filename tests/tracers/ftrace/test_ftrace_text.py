@@ -161,10 +161,12 @@ def test_a_cut_line_is_left_out(tmp_path):
     assert any("cut off" in note for note in result.capability.notes)
 
 
-def test_another_clock_beside_the_text_is_refused(tmp_path):
+def test_the_clock_beside_the_text_counts(tmp_path):
     path = written(tmp_path, line("a", 7, "sched_waking: comm=b pid=8 prio=120 target_cpu=000"))
     (tmp_path / "trace_clock").write_text("[local] global mono\n")
-    with pytest.raises(ScxvalError, match="clock local"):
+    assert convert(path).capability.clock == "local"
+    (tmp_path / "trace_clock").write_text("local global [counter]\n")
+    with pytest.raises(ScxvalError, match="clock counter"):
         convert(path)
     (tmp_path / "trace_clock").write_text("local global [mono]\n")
     assert not any("name its clock" in note for note in convert(path).capability.notes)

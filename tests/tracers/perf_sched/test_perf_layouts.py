@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scxval.errors import ScxvalError
+from scxval.events.capability import GUEST_CLOCK
 from scxval.tracers.perf_sched.convert import convert
 
 from . import perf_file
@@ -125,8 +126,6 @@ def test_losses_told_twice_count_once(tmp_path: Path) -> None:
 
 
 REFUSED = [
-    (Event(flags=perf_file.SAMPLE_ID_ALL), "not of CLOCK_MONOTONIC .* -k CLOCK_MONOTONIC"),
-    (Event(clock=4), "not of CLOCK_MONOTONIC"),
     (Event(sample_type=USUAL & ~TIME), "samples have no time; record"),
     (Event(sample_type=USUAL & ~(CPU | RAW)), "samples have no CPU and no record"),
     (Event("cycles"), "holds none of the tracepoints sched_switch,"),
@@ -134,7 +133,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("event", "why"), REFUSED)
-def test_what_cannot_be_compared_is_refused(tmp_path: Path, event: Event, why: str) -> None:
+def test_what_cannot_be_told_is_refused(tmp_path: Path, event: Event, why: str) -> None:
     with pytest.raises(ScxvalError, match=why) as told:
         rows_of(File([event], event.sample(10, 1, switch(7, 8))), tmp_path)
     assert "\n" not in str(told.value)
@@ -149,3 +148,32 @@ def test_samples_that_do_not_name_their_event_are_refused(tmp_path: Path) -> Non
     named = [Event(sample_type=layout | ID, ids=(1,)), Event("cycles", layout | ID, ids=(2,))]
     data = named[0].sample(10, 1, switch(7, 8)) + named[1].sample(11, 1, b"")
     assert brief(rows_of(File(named, data), tmp_path), "tid") == [(7,), (8,)]
+
+
+@pytest.mark.parametrize(
+    ("event", "clock", "named"),
+    [
+        (Event(flags=perf_file.SAMPLE_ID_ALL), "perf", "the kernel's own clock"),
+        (Event(clock=4), "mono_raw", "mono_raw"),
+        (Event(clock=77), "clock 77", "clock 77"),
+        (Event(clock=1), GUEST_CLOCK, ""),
+    ],
+)
+def test_times_of_another_clock_are_told(
+    tmp_path: Path, event: Event, clock: str, named: str
+) -> None:
+    path = tmp_path / "perf.data"
+    path.write_bytes(File([event], event.sample(10, 1, switch(7, 8))).bytes())
+    capability = convert(path).capability
+    assert capability.clock == clock
+    told = [note for note in capability.notes if "not CLOCK_MONOTONIC" in note]
+    assert len(told) == bool(named)
+    assert not named or (named in told[0] and "record -k CLOCK_MONOTONIC" in told[0])
+
+
+def test_events_of_several_clocks_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "perf.data"
+    events = [Event(), Event("sched_process_fork", clock=4, ids=(2,))]
+    path.write_bytes(File(events, events[0].sample(10, 1, switch(7, 8))).bytes())
+    with pytest.raises(ScxvalError, match=r"several clocks \(mono_raw, monotonic\)"):
+        convert(path)

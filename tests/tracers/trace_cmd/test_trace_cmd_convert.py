@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from scxval.errors import ScxvalError
+from scxval.events.capability import GUEST_CLOCK
 from scxval.formats.source import read_source
 from scxval.tracers.sched_records import FIELDS
 from scxval.tracers.trace_cmd import LOST_PATTERN, READY_PATTERN, command
@@ -109,26 +110,37 @@ def content(name: str) -> bytes:
 
 
 @pytest.mark.parametrize("clock", ["mono_raw", "boot"])
-def test_another_clock_is_refused(tmp_path, clock):
+def test_another_clock_is_told(tmp_path, clock):
     name = clock.encode()
     data = content("v6.dat.gz").replace(b" [mono] ", b" mono ")
     other = data.replace(b" " + name + b" ", b" [" + name + b"] ", 1)
     assert len(other) == len(content("v6.dat.gz"))
-    with pytest.raises(ScxvalError, match=rf"clock {clock}; only mono .*trace_clock mono") as told:
-        convert(written(tmp_path, other))
-    assert "\n" not in str(told.value)
+    capability = convert(written(tmp_path, other)).capability
+    assert capability.clock == clock
+    assert f"times are of trace clock {clock}, not CLOCK_MONOTONIC" in capability.notes[0]
     # The instance's own clock counts in version 7.
     other = content("none.dat.gz").replace(b"\0\0mono\0", b"\0\0boot\0")
-    with pytest.raises(ScxvalError, match="clock boot"):
+    assert convert(written(tmp_path, other)).capability.clock == "boot"
+    assert convert(FOLDER / "none.dat.gz").capability.clock == GUEST_CLOCK
+
+
+def test_a_clock_that_counts_no_nanoseconds_is_refused(tmp_path):
+    data = content("v6.dat.gz").replace(b" [mono] ", b" mono ")
+    other = data.replace(b" uptime ", b" [uptime] ", 1)
+    with pytest.raises(
+        ScxvalError, match=r"clock uptime does not count .*trace_clock mono"
+    ) as told:
         convert(written(tmp_path, other))
+    assert "\n" not in str(told.value)
 
 
 def test_no_clock_is_taken_for_trace_cmds_default(tmp_path):
     data = content("v6.dat.gz")
     at = data.index(b"local global")
     other = data[: at - 6] + b"\x05" + data[at - 5 :]
-    with pytest.raises(ScxvalError, match="clock local"):
-        convert(written(tmp_path, other))
+    capability = convert(written(tmp_path, other)).capability
+    assert capability.clock == "local"
+    assert "order between CPUs may be wrong" in capability.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -44,13 +44,13 @@ def _is_tar(head: bytes) -> bool:
 def convert(path: Path) -> Conversion:
     """Convert ftrace.tar or a tracefs text, plain or .gz.
 
-    Raises ScxvalError for a file that cannot be read, or whose times are not CLOCK_MONOTONIC.
+    Raises ScxvalError for a file that cannot be read, or whose clock does not count nanoseconds.
     """
     if not _is_tar(read_head(path, _HEAD_BYTES)):
         return convert_text(SOURCE, path)
     with opened(path) as (file, cut):
         archive = read_archive(file)
-        selected_clock(archive.text("trace_clock"), str(path))
+        clock, clock_note = selected_clock(archive.text("trace_clock"), str(path))
         layout = _layout(archive)
         points = parse_tracepoints(archive.formats)
         recorded = [point.name for point in points if point.name in FIELDS]
@@ -71,9 +71,10 @@ def convert(path: Path) -> Conversion:
             tally.records,
         )
     )
-    notes = [*_notes(archive, cut), *notes_of(tally)]
+    notes = [clock_note, *_notes(archive, cut), *notes_of(tally)]
     losses = losses_of(tally, archive.stats.values())
-    return convert_columns(SOURCE, [reader.rows.take()], recorded, reader.names, losses, notes)
+    made = [reader.rows.take()]
+    return convert_columns(SOURCE, made, recorded, reader.names, losses, notes, clock)
 
 
 def _layout(archive: Archive) -> PageLayout:

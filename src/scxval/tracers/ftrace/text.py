@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from scxval.errors import ScxvalError
+from scxval.events.capability import GUEST_CLOCK
 from scxval.events.columns import NULL, Ints, Names
 from scxval.events.gather import Gathered
 from scxval.formats.scan import SPACE, Flags, Lines, Positions, Scan
@@ -39,6 +40,7 @@ _NAME_BYTES = 16
 # Where "[" of the CPU may stand: behind a pid padded to 7 (or 5 until 5.8), with or without thread group.
 _BRACKETS = (25, 35, 23, 33)
 _OPEN, _CLOSE, _COLON, _DOT, _DASH, _HASH = b"[]:.-#"
+UNNAMED_CLOCK = "text: it does not name its clock, which is taken to be trace_clock mono"
 
 
 def is_text(head: bytes) -> bool:
@@ -79,9 +81,11 @@ class _Leads:
 
 def convert_text(source: str, path: Path) -> Conversion:
     """Convert a text. Raises ScxvalError when no line of it is an event's."""
-    clock = path.with_name("trace_clock")
-    if clock.is_file():
-        selected_clock(clock.read_text(encoding="utf-8", errors="replace"), str(clock))
+    clock, clock_note = GUEST_CLOCK, UNNAMED_CLOCK
+    beside = path.with_name("trace_clock")
+    if beside.is_file():
+        told = beside.read_text(encoding="utf-8", errors="replace")
+        clock, clock_note = selected_clock(told, str(beside))
     names, tally = Names(), _Tally()
     rows, seen = Gathered(), dict.fromkeys(FIELDS, 0)
     blocks = Blocks(path, _BLOCK_BYTES)
@@ -94,17 +98,15 @@ def convert_text(source: str, path: Path) -> Conversion:
             f"unread, {sum(tally.others.values())} of other tracepoints): record {', '.join(FIELDS)}"
         )
     losses = Losses(tally.lost + tally.unknown_gaps, tally.unparsed, tally.examples)
-    notes = [blocks.note, *_notes(tally, clock.is_file())]
-    return convert_columns(source, [rows.take()], recorded, names, losses, notes)
+    notes = [blocks.note, clock_note, *_notes(tally)]
+    return convert_columns(source, [rows.take()], recorded, names, losses, notes, clock)
 
 
-def _notes(tally: _Tally, known_clock: bool) -> list[str]:
+def _notes(tally: _Tally) -> list[str]:
     notes = [
         "text: times are of microseconds, so that events may seem to happen at once",
         "text: which tracepoints were on is not said; only kinds with events count as seen",
     ]
-    if not known_clock:
-        notes.append("text: it does not name its clock, which is taken to be trace_clock mono")
     if tally.unknown_gaps:
         notes.append(f"{tally.unknown_gaps} gaps without a number of lost events")
     if tally.cut:

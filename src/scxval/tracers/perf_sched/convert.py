@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scxval.errors import ScxvalError
+from scxval.events.capability import GUEST_CLOCK
+from scxval.events.clocks import foreign_clock
 from scxval.events.columns import NULL, Columns, Names
 from scxval.formats.tracepoint import Tracepoint, integers, places, texts
 from scxval.tracers.conversion import EXAMPLES, Conversion, Losses
@@ -21,6 +23,7 @@ from scxval.tracers.perf_sched.file import (
     HOW_TO_RECORD,
     MAGIC,
     OLD_MAGIC,
+    PERF_CLOCK,
     Contents,
     open_file,
 )
@@ -49,7 +52,7 @@ def convert(path: Path) -> Conversion:
     """Read perf.data, written to a file or a pipe, compressed or not, into the event table.
 
     Raises ScxvalError for one that cannot be read at all: another byte order, cut before the
-    descriptions of its tracepoints, or times that are not CLOCK_MONOTONIC.
+    descriptions of its tracepoints, or times of several clocks.
     """
     contents = open_file(path)
     try:
@@ -217,6 +220,10 @@ class _Reading:
         side = self.sideband
         losses = Losses(side.lost, self.damage.total, self.damage.examples)
         notes = [*self.notes]
+        clock = self.events.clock
+        if clock != GUEST_CLOCK:
+            named = "the kernel's own clock" if clock == PERF_CLOCK else clock
+            notes.insert(0, foreign_clock(named, HOW_TO_RECORD))
         if self.unused:
             told = ", ".join(f"{name} {count}" for name, count in sorted(self.unused.items()))
             notes.append(f"samples that make no events: {told}")
@@ -227,7 +234,7 @@ class _Reading:
         parts = self.parts + side.evidence_with(self.forked)
         self.parts = []
         self.forked = []
-        return convert_columns(SOURCE, parts, recorded, self.names, losses, notes)
+        return convert_columns(SOURCE, parts, recorded, self.names, losses, notes, clock)
 
 
 def _thread_group(

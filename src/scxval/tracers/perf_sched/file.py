@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from scxval.errors import ScxvalError
+from scxval.events.capability import GUEST_CLOCK
 from scxval.formats.source import GZIP_MAGIC, read_source
 from scxval.formats.tracepoint import Tracepoint
 from scxval.tracers.perf_sched.chain import Bytes, Chain, Type
@@ -31,7 +32,9 @@ _ATTR_MIN_BYTES = 64
 _TYPE_TRACEPOINT = 2
 _SAMPLE_ID_ALL = 1 << 18
 _USE_CLOCKID = 1 << 25
-_CLOCK_MONOTONIC = 1
+# include/uapi/linux/time.h. Without a clock of these perf takes the kernel's own (local_clock).
+_CLOCKS = {0: "realtime", 1: GUEST_CLOCK, 4: "mono_raw", 7: "boot", 11: "tai"}
+PERF_CLOCK = "perf"
 HOW_TO_RECORD = "record it with `perf sched record -k CLOCK_MONOTONIC`"
 
 
@@ -39,14 +42,15 @@ HOW_TO_RECORD = "record it with `perf sched record -k CLOCK_MONOTONIC`"
 class Attr:
     """One event: what its samples hold (`sample_type`, `read_format`), and its ids in the file.
 
-    `tracepoint` is the number of its tracepoint, None for any other event.
+    `tracepoint` is the number of its tracepoint, None for any other event; `clock` is that of its times,
+    as in Capability.
     """
 
     tracepoint: int | None
     sample_type: int
     read_format: int
     sample_id_all: bool
-    monotonic: bool
+    clock: str
     ids: tuple[int, ...]
 
 
@@ -171,13 +175,13 @@ def _attrs(data: Bytes, at: int, size: int, entry_bytes: int) -> list[Attr]:
 
 def _attr(raw: bytes, ids: bytes) -> Attr:
     kind, _, config, _, sample_type, read_format, flags = struct.unpack_from("<IIQQQQQ", raw)
-    clock = struct.unpack_from("<i", raw, 92)[0] if len(raw) >= 96 else None
+    clock = struct.unpack_from("<i", raw, 92)[0] if len(raw) >= 96 else -1
     return Attr(
         tracepoint=config if kind == _TYPE_TRACEPOINT else None,
         sample_type=sample_type,
         read_format=read_format,
         sample_id_all=bool(flags & _SAMPLE_ID_ALL),
-        monotonic=bool(flags & _USE_CLOCKID) and clock == _CLOCK_MONOTONIC,
+        clock=_CLOCKS.get(clock, f"clock {clock}") if flags & _USE_CLOCKID else PERF_CLOCK,
         ids=struct.unpack(f"<{len(ids) // 8}Q", ids[: len(ids) // 8 * 8]),
     )
 

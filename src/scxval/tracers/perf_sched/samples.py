@@ -104,11 +104,11 @@ class Events:
                 raise ScxvalError(
                     f"its samples have no {' and no '.join(missing)}; {HOW_TO_RECORD}"
                 )
-            if not attr.monotonic:
-                raise ScxvalError(
-                    "its times are not of CLOCK_MONOTONIC but of the kernel's own clock, which no "
-                    f"other trace can be laid beside; {HOW_TO_RECORD}"
-                )
+        clocks = {attrs[n].clock for n in wanted}
+        if len(clocks) > 1:
+            told = ", ".join(sorted(clocks))
+            raise ScxvalError(f"its events have times of several clocks ({told}); {HOW_TO_RECORD}")
+        self.clock = clocks.pop()
         self._id_at = self._id_offset(attrs)
         ids = [(number, n) for n, attr in enumerate(attrs) for number in attr.ids]
         ids.sort()

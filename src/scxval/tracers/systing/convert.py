@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from scxval.errors import ScxvalError
+from scxval.events.capability import GUEST_CLOCK
 from scxval.events.columns import (
     EVIDENCE,
     NULL,
@@ -107,7 +108,7 @@ def convert(path: Path) -> Conversion:
     if not len(packets):
         raise ScxvalError(f"{path}: no packet of a Perfetto trace can be read; trace again")
     try:
-        offset_ns, clock_note = boot_minus_monotonic(read_clocks(data, packets))
+        offset_ns, clock, clock_note = boot_minus_monotonic(read_clocks(data, packets))
     except ScxvalError as error:
         raise ScxvalError(f"{path}: {error}") from error
     bundles = read_bundles(data, packets, faults)
@@ -125,11 +126,11 @@ def convert(path: Path) -> Conversion:
     notes = [*NOTES, clock_note, source.note, *faults.notes()]
     if bundles.lost.any():
         notes.append(f"{int(bundles.lost.sum())} bundles follow events that the kernel lost")
-    return conclude(SOURCE, parts, names, PROBES, REACH, losses, notes, ordered=False)
+    return conclude(SOURCE, parts, names, PROBES, REACH, losses, notes, ordered=False, clock=clock)
 
 
-def boot_minus_monotonic(clocks: Clocks) -> tuple[int, str]:
-    """What to take off times of CLOCK_BOOTTIME, and "" or a note on it.
+def boot_minus_monotonic(clocks: Clocks) -> tuple[int, str, str]:
+    """What to take off times of CLOCK_BOOTTIME, the clock that this gives, and "" or a note on it.
 
     Raises ScxvalError when it was not the same in all snapshots: the machine was suspended in between.
     """
@@ -137,9 +138,13 @@ def boot_minus_monotonic(clocks: Clocks) -> tuple[int, str]:
         s[BOOTTIME] - s[MONOTONIC] for s in clocks.of_snapshots() if {BOOTTIME, MONOTONIC} <= set(s)
     ]
     if not apart:
-        return 0, (
-            "times are CLOCK_BOOTTIME and the file does not relate it to CLOCK_MONOTONIC: they are "
-            "wrong by as long as the machine was suspended since its boot"
+        return (
+            0,
+            "boot",
+            (
+                "times are CLOCK_BOOTTIME and the file does not relate it to CLOCK_MONOTONIC: they are "
+                "wrong by as long as the machine was suspended since its boot"
+            ),
         )
     if max(apart) - min(apart) > _SNAPSHOT_NS:
         raise ScxvalError(
@@ -147,10 +152,14 @@ def boot_minus_monotonic(clocks: Clocks) -> tuple[int, str]:
             f"{max(apart) - min(apart)} ns against CLOCK_MONOTONIC); trace again"
         )
     if abs(apart[0]) < _SNAPSHOT_NS:
-        return 0, ""
-    return apart[0], (
-        f"times of CLOCK_BOOTTIME less {apart[0]} ns, which is exact to the microseconds between two "
-        "readings of clocks"
+        return 0, GUEST_CLOCK, ""
+    return (
+        apart[0],
+        GUEST_CLOCK,
+        (
+            f"times of CLOCK_BOOTTIME less {apart[0]} ns, which is exact to the microseconds between two "
+            "readings of clocks"
+        ),
     )
 
 

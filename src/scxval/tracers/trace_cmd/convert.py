@@ -49,13 +49,13 @@ def recognises(head: bytes) -> bool:
 def convert(path: Path) -> Conversion:
     """Convert a trace.dat of version 6 or 7, plain or .gz.
 
-    Raises ScxvalError for a file that cannot be read, or whose times are not CLOCK_MONOTONIC.
+    Raises ScxvalError for a file that cannot be read, or whose clock does not count nanoseconds.
     """
     with opened(path) as (file, cut):
         cursor = Cursor(file, str(path))
         header = read_header(cursor)
         buffer = next((b for b in header.buffers if b.cpus), header.buffers[0])
-        selected_clock(buffer.clock or header.clock, str(path))
+        clock, clock_note = selected_clock(buffer.clock or header.clock, str(path))
         layout = _layout(header, buffer)
         points = parse_tracepoints(header.formats)
         recorded = [point.name for point in points if point.name in FIELDS]
@@ -71,9 +71,10 @@ def convert(path: Path) -> Conversion:
     tally = reader.tally
     # trace-cmd does not save thread groups.
     reader.rows.add(task_evidence(header.cmdlines, "", reader.names, tally.last_ns, tally.records))
-    notes = [*_notes(header, buffer, cut), *notes_of(tally)]
+    notes = [clock_note, *_notes(header, buffer, cut), *notes_of(tally)]
     losses = losses_of(tally, header.stats)
-    return convert_columns(SOURCE, [reader.rows.take()], recorded, reader.names, losses, notes)
+    made = [reader.rows.take()]
+    return convert_columns(SOURCE, made, recorded, reader.names, losses, notes, clock)
 
 
 def _layout(header: Header, buffer: Buffer) -> PageLayout:

@@ -126,6 +126,7 @@ def convert(path: Path) -> Conversion:
         notes,
         # wprof has sorted its records by time, and an insertion is dated back.
         ordered=False,
+        clock=began.clock,
     )
 
 

@@ -90,6 +90,7 @@ def convert(path: Path) -> Conversion:
         Losses(lost, faults.unparsed, faults.examples),
         [*notes, *loss_notes, *faults.notes(), *rows.dsq_notes(captured, found.inserts, switched)],
         ordered=False,
+        clock=began.clock,
     )
 
 

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from scxval.errors import ScxvalError
+from scxval.events.capability import GUEST_CLOCK
 from scxval.formats.source import GZIP_MAGIC, read_head, read_source
 
 MAGIC = b"WPROF\0"
@@ -51,6 +52,11 @@ class Origin:
 
     mono_ns: int
     note: str
+
+    @property
+    def clock(self) -> str:
+        """What times are of, as in Capability."""
+        return GUEST_CLOCK if self.mono_ns else "session"
 
 
 def check_version(text: str, where: str) -> None:
