@@ -78,7 +78,7 @@ def test_losses_are_seen_before_the_verdict(
     fault_config: Config, guest: Guest, tmp_path: Path
 ) -> None:
     cell = tmp_path / "cell"
-    spec = spec_of(fault_config, tracer="perf_sched_tiny", workload="oversub_mix")
+    spec = spec_of(fault_config, tracer="perf_sched_tiny", workload="stall_tracer")
     status = run(spec, guest, cell)
     assert status["outcome"] == "tracer_lost_events", status
     assert status["tracer"]["lost"] > 0
