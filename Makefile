@@ -29,7 +29,7 @@ provision: setup
 	$(SNAKEMAKE) provision
 
 test: setup lint provision
-	@echo "== tests, with real virtual machines (usually 10 minutes on 2 cores)"
+	@echo "== tests, with real virtual machines (usually 20 minutes on 2 cores)"
 	$(BIN)/pytest --numprocesses 2 -m "not vm and not workflow"
 	$(BIN)/pytest -m "vm or workflow"
 
