@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scxval.errors import ScxvalError
+from scxval.events.capability import GUEST_CLOCK
 from scxval.events.columns import Names
 from scxval.formats.ringbuffer import PageLayout
 from scxval.formats.source import read_source
@@ -184,9 +185,14 @@ def test_stats_and_clock():
         "entries: 1\noverrun: 5\ncommit overrun: 2\nbytes: 9\ndropped events: 1\nread events: 7\n"
     )
     assert stats_lost(text) == 8
-    selected_clock("local global [mono] boot\n", "here")
-    selected_clock("mono", "here")
-    for other in ("local [mono_raw]", "[x86-tsc] mono", "", "boot"):
-        with pytest.raises(ScxvalError, match="here: times are of trace clock") as told:
+    assert selected_clock("local global [mono] boot\n", "here") == (GUEST_CLOCK, "")
+    assert selected_clock("mono", "here") == (GUEST_CLOCK, "")
+    for text, clock in (("local [mono_raw]", "mono_raw"), ("", "local"), ("boot", "boot")):
+        named, note = selected_clock(text, "here")
+        assert named == clock
+        assert re.search(rf"clock {clock}, not .*record again with trace_clock mono", note)
+        assert ("between CPUs" in note) == (clock == "local")
+    for other in ("[x86-tsc] mono", "local [counter]"):
+        with pytest.raises(ScxvalError, match=r"here: trace clock .* does not count") as told:
             selected_clock(other, "here")
         assert re.search(r"record again with trace_clock mono", str(told.value))
