@@ -8,7 +8,7 @@ gives nothing, because what it holds before the damage may be wrong too.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -101,6 +101,19 @@ def read_head(path: Path, size: int) -> bytes:
     return head[:size]
 
 
+def line_pieces(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The blocks of a text cut anew, so that each but the last ends with a line; none is empty."""
+    held: list[bytes] = []
+    for block in blocks:
+        last = block.rfind(b"\n") + 1
+        if last:
+            yield b"".join([*held, block[:last]])
+            held = []
+        held.append(block[last:])
+    if rest := b"".join(held):
+        yield rest
+
+
 def whole_lines(path: Path, size: int = 1 << 22) -> Iterator[Source]:
     """What a file holds in pieces of whole lines, `size` bytes or a line each, so that it is never in
     memory at once. The last piece may end without a newline, and has the note when the file was cut.
@@ -108,12 +121,9 @@ def whole_lines(path: Path, size: int = 1 << 22) -> Iterator[Source]:
     Raises ScxvalError as `read_source` does; damage is found where it is, after the pieces before it.
     """
     blocks = Blocks(path, size)
-    rest: list[bytes] = []
-    for block in blocks:
-        head, newline, tail = block.rpartition(b"\n")
-        if newline:
-            yield Source(b"".join([*rest, head, newline]))
-            rest = []
-        rest.append(tail)
-    if any(rest) or blocks.note:
-        yield Source(b"".join(rest), blocks.note)
+    whole = True
+    for piece in line_pieces(blocks):
+        whole = piece.endswith(b"\n")
+        yield Source(piece, "" if whole else blocks.note)
+    if whole and blocks.note:
+        yield Source(b"", blocks.note)

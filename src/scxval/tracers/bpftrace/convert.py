@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from scxval.events.columns import Columns, Names, merge
 from scxval.events.gather import Gathered
-from scxval.formats.source import Blocks
+from scxval.formats.source import Blocks, line_pieces
 from scxval.tracers.bpftrace import LOST_PATTERN, SCRIPT_FILE
 from scxval.tracers.bpftrace.pairing import settle_returns, settle_yields
 from scxval.tracers.bpftrace.probes import HEADER, Point
@@ -79,19 +79,6 @@ def convert_text(
     return trace.conclude(script, log)
 
 
-def pieces(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The blocks cut anew, so that each but the last ends with a line."""
-    held: list[bytes] = []
-    for block in blocks:
-        last = block.rfind(b"\n") + 1
-        if last:
-            yield b"".join([*held, block[:last]])
-            held = []
-        held.append(block[last:])
-    if rest := b"".join(held):
-        yield rest
-
-
 class _Trace:
     """What the pieces read so far add up to."""
 
@@ -109,7 +96,7 @@ class _Trace:
 
     def read(self, blocks: Iterable[bytes]) -> None:
         """Read the whole text."""
-        for text in pieces(blocks):
+        for text in line_pieces(blocks):
             self._add(read_records(text, self.names, self.counts.lines))
 
     def _add(self, records: Records) -> None:

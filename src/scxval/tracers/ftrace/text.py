@@ -12,7 +12,6 @@ where what follows it can begin, at most 15 bytes on.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from scxval.events.capability import GUEST_CLOCK
 from scxval.events.columns import NULL, Ints, Names
 from scxval.events.gather import Gathered
 from scxval.formats.scan import SPACE, Flags, Lines, Positions, Scan
-from scxval.formats.source import Blocks
+from scxval.formats.source import Blocks, line_pieces
 from scxval.tracers.conversion import EXAMPLES, Conversion, Losses
 from scxval.tracers.ftrace.fields import PARSERS, Parsed
 from scxval.tracers.raw_records import TID_MAX, selected_clock
@@ -89,8 +88,11 @@ def convert_text(source: str, path: Path) -> Conversion:
     names, tally = Names(), _Tally()
     rows, seen = Gathered(), dict.fromkeys(FIELDS, 0)
     blocks = Blocks(path, _BLOCK_BYTES)
-    for block in _whole_lines(blocks, tally):
-        _read_block(block, names, tally, rows, seen)
+    for piece in line_pieces(blocks):
+        # A last line without an end may be cut inside a number.
+        tally.cut = not piece.endswith(b"\n")
+        if not tally.cut:
+            _read_block(piece, names, tally, rows, seen)
     recorded = [name for name, count in seen.items() if count]
     if not recorded:
         raise ScxvalError(
@@ -120,20 +122,6 @@ def _notes(tally: _Tally) -> list[str]:
         told = ", ".join(f"{name} {count}" for name, count in sorted(tally.others.items()))
         notes.append(f"records of other tracepoints, not in the table: {told}")
     return notes
-
-
-def _whole_lines(blocks: Iterable[bytes], tally: _Tally) -> Iterator[bytes]:
-    """The same text in blocks of whole lines; a last line without an end is left out."""
-    rest = b""
-    for data in blocks:
-        whole, newline, tail = data.rpartition(b"\n")
-        if not newline:
-            rest += tail
-            continue
-        yield rest + whole + newline
-        rest = tail
-    if rest:
-        tally.cut = True
 
 
 def _read_block(
