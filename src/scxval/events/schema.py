@@ -44,6 +44,9 @@ EVENT_SCHEMA = pa.schema(
     ]
 )
 
+# What the columns of CPUs hold: no kernel has more (NR_CPUS is at most 8192).
+MAX_CPU = (1 << 15) - 1
+
 
 class TraceKind(StrEnum):
     """The simulator scxsim's vocabulary, shared by every source. The set is open: keep unknown kinds."""

@@ -52,11 +52,6 @@ class PageLayout:
     page_bytes: int
     commit_bytes: int
 
-    @property
-    def data_offset(self) -> int:
-        """Where the records begin."""
-        return 8 + self.commit_bytes
-
 
 @dataclass(frozen=True)
 class PageRecords:

@@ -23,19 +23,24 @@ from scxval.events.capability import GUEST_CLOCK
 from scxval.events.clocks import foreign_clock
 from scxval.events.columns import EVIDENCE, NULL, Columns, Ints, Names, rows
 from scxval.events.gather import Gathered
+from scxval.events.schema import MAX_CPU
 from scxval.formats.ringbuffer import PageLayout, PageRecords, Sizes, read_pages
 from scxval.formats.source import GZIP_MAGIC, read_source
 from scxval.formats.tracepoint import Field, Tracepoint, integers, parse_tracepoint, places, texts
 from scxval.tracers.conversion import EXAMPLES, Losses
-from scxval.tracers.sched_records import COMM_FIELDS, FIELDS, PROBES, Records, columns_of
+from scxval.tracers.sched_records import (
+    COMM_FIELDS,
+    CPU_FIELDS,
+    FIELDS,
+    MAX_TID,
+    PROBES,
+    Records,
+    columns_of,
+)
 
 Bytes = npt.NDArray[np.uint8]
 
 _COMMON = ("common_type", "common_pid")
-_CPU_FIELDS = frozenset(("target_cpu", "dest_cpu"))
-# PID_MAX_LIMIT of include/linux/threads.h, on every 64-bit machine.
-TID_MAX = 1 << 22
-_INT16_MAX = 2**15 - 1
 # Lines of saved_cmdlines ("pid comm") and saved_tgids ("tid tgid").
 _SAVED = re.compile(r"^\s*(\d{1,10}) (.*)$", re.MULTILINE)
 CLOCK = "mono"
@@ -93,8 +98,8 @@ class RingReader:
 
         Raises ScxvalError for a CPU number that no table holds.
         """
-        if not 0 <= cpu <= _INT16_MAX:
-            raise ScxvalError(f"CPU {cpu}: expected at most {_INT16_MAX}")
+        if not 0 <= cpu <= MAX_CPU:
+            raise ScxvalError(f"CPU {cpu}: expected at most {MAX_CPU}")
         before = self._pages.get(cpu, 0)
         pages = read_pages(data, self.layout, before)
         self._pages[cpu] = before + len(data) // self.layout.page_bytes
@@ -135,7 +140,7 @@ class RingReader:
         values: dict[str, Ints] = {}
         for name in FIELDS[point.name]:
             values[name] = self._values(data, start, size, point.fields[name], good)
-        by = _limited(integers(data, start, point.fields["common_pid"]), TID_MAX, good)
+        by = _limited(integers(data, start, point.fields["common_pid"]), MAX_TID, good)
         if not good.all():
             bad = int(np.flatnonzero(~good)[0])
             told = {n: int(v[bad]) for n, v in values.items() if n not in COMM_FIELDS}
@@ -162,9 +167,9 @@ class RingReader:
                 good &= begin - start + length <= size
             return self.names.codes(texts(data, start, where))
         found = integers(data, start, where)
-        if where.name in _CPU_FIELDS:
-            return _limited(found, _INT16_MAX, good)
-        return found if where.name == "prev_state" else _limited(found, TID_MAX, good)
+        if where.name in CPU_FIELDS:
+            return _limited(found, MAX_CPU, good)
+        return found if where.name == "prev_state" else _limited(found, MAX_TID, good)
 
     def _count(self, cpu: int, pages: PageRecords) -> None:
         tally = self.tally
@@ -200,7 +205,7 @@ def _limited(values: Ints, most: int, good: npt.NDArray[np.bool_]) -> Ints:
 def _narrow(name: str, values: Ints) -> Ints:
     if name == "prev_state":
         return values
-    return values.astype(np.int16 if name in _CPU_FIELDS else np.int32)
+    return values.astype(np.int16 if name in CPU_FIELDS else np.int32)
 
 
 # -- files
@@ -269,7 +274,7 @@ def parse_tracepoints(formats: Iterable[str]) -> list[Tracepoint]:
 def pairs(text: str) -> list[tuple[int, str]]:
     """Lines of saved_cmdlines or saved_tgids: a tid, and its name or thread group."""
     return [
-        (int(match[1]), match[2]) for match in _SAVED.finditer(text) if int(match[1]) <= TID_MAX
+        (int(match[1]), match[2]) for match in _SAVED.finditer(text) if int(match[1]) <= MAX_TID
     ]
 
 
@@ -282,7 +287,7 @@ def task_evidence(cmdlines: str, tgids: str, names: Names, last_ns: int, record:
     grouped = [
         (tid, int(pid))
         for tid, pid in pairs(tgids)
-        if tid > 0 and pid.isascii() and pid.isdigit() and 0 < int(pid) <= TID_MAX
+        if tid > 0 and pid.isascii() and pid.isdigit() and 0 < int(pid) <= MAX_TID
     ]
     tid = np.array([t for t, _ in named] + [t for t, _ in grouped], dtype=np.int32)
     comm = np.array([names.of(n) for _, n in named] + [NULL] * len(grouped), dtype=np.int32)
@@ -290,7 +295,7 @@ def task_evidence(cmdlines: str, tgids: str, names: Names, last_ns: int, record:
     time = np.full(len(tid), last_ns, dtype=np.int64)
     seq = np.full(len(tid), 2 * record, dtype=np.int64)
     # Behind the last row of any CPU at that time.
-    cpu = np.full(len(tid), _INT16_MAX, dtype=np.int16)
+    cpu = np.full(len(tid), MAX_CPU, dtype=np.int16)
     probe = PROBES.index("sched_process_exit")
     return rows(time, seq, cpu, EVIDENCE, probe, tid=tid, comm=comm, pid=pid)
 

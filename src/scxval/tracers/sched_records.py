@@ -40,6 +40,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "sched_process_exit": ("pid", "comm"),
 }
 COMM_FIELDS = frozenset(("prev_comm", "next_comm", "comm"))
+CPU_FIELDS = frozenset(("target_cpu", "dest_cpu"))
+# PID_MAX_LIMIT (include/linux/threads.h) of every 64-bit machine: a greater number is damage.
+MAX_TID = 1 << 22
 _WAKEUPS = {
     "sched_waking": Reason.WAKING,
     "sched_wakeup": Reason.WAKEUP,

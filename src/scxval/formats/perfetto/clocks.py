@@ -13,14 +13,6 @@ from scxval.formats.perfetto.wire import VARINT, Data, Int64s, children, fields
 
 # ClockSnapshot.Clock.BuiltinClocks; 64 and above are a writer's own.
 REALTIME, REALTIME_COARSE, MONOTONIC, MONOTONIC_COARSE, MONOTONIC_RAW, BOOTTIME = range(1, 7)
-CLOCK_NAMES = {
-    REALTIME: "REALTIME",
-    REALTIME_COARSE: "REALTIME_COARSE",
-    MONOTONIC: "MONOTONIC",
-    MONOTONIC_COARSE: "MONOTONIC_COARSE",
-    MONOTONIC_RAW: "MONOTONIC_RAW",
-    BOOTTIME: "BOOTTIME",
-}
 
 
 @dataclass(frozen=True)

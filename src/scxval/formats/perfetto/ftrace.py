@@ -10,6 +10,7 @@ from dataclasses import fields as dataclass_fields
 import numpy as np
 import numpy.typing as npt
 
+from scxval.events.schema import MAX_CPU
 from scxval.formats.compiled import compiled
 from scxval.formats.perfetto.faults import Faults
 from scxval.formats.perfetto.packets import FTRACE_EVENTS, Packets
@@ -36,14 +37,11 @@ SCHED_WAKING = 20
 SCHED_WAKEUP_NEW = 114
 SCHED_PROCESS_EXIT = 238
 SCHED_PROCESS_FORK = 239
-SCHED_MIGRATE_TASK = 491
 # FtraceEventBundle and FtraceEventBundle.CompactSched
 _CPU, _EVENT, _LOST_EVENTS, _COMPACT_SCHED = 1, 2, 3, 4
 _SWITCH_TIMESTAMP, _SWITCH_PREV_STATE, _SWITCH_NEXT_PID = 1, 2, 3
 _INTERN_TABLE, _SWITCH_COMM = 5, 6
 _WAKING_TIMESTAMP, _WAKING_PID, _WAKING_TARGET_CPU, _WAKING_COMM = 7, 8, 9, 11
-# The event table's CPUs are 16-bit numbers; no kernel has more.
-_MAX_CPU = (1 << 15) - 1
 UNKNOWN = -1
 
 
@@ -185,7 +183,7 @@ def read_bundles(data: Data, packets: Packets, faults: Faults) -> Bundles:
     spans = packets.body.take(packets.having(FTRACE_EVENTS))
     found = fields(data, spans, ((_CPU, VARINT), (_LOST_EVENTS, VARINT)))
     cpu = found.value[0]
-    good = (found.length[0] >= 0) & (cpu >= 0) & (cpu <= _MAX_CPU)
+    good = (found.length[0] >= 0) & (cpu >= 0) & (cpu <= MAX_CPU)
     faults.at("ftrace bundle without a CPU", spans.start[~good])
     lost = (found.value[1] != 0) & (found.length[1] >= 0)
     cut = np.zeros(len(spans), dtype=np.bool_)
@@ -224,35 +222,19 @@ def read_compact(
     table = children(data, messages.spans, (_INTERN_TABLE,))
     codes, names = texts(data, table.spans)
     first = np.searchsorted(table.owner, np.arange(len(messages.spans) + 1))
-    owner, columns = _columns(
-        data,
-        messages.spans,
-        (_SWITCH_TIMESTAMP, _SWITCH_PREV_STATE, _SWITCH_NEXT_PID, _SWITCH_COMM),
-        faults,
-    )
-    switches = CompactSwitches(
-        cpu[owner],
-        _running_time(owner, columns[0]),
-        columns[1],
-        columns[2],
-        _name_codes(owner, columns[3], first, codes),
-        names,
-    )
-    owner, columns = _columns(
-        data,
-        messages.spans,
-        (_WAKING_TIMESTAMP, _WAKING_PID, _WAKING_TARGET_CPU, _WAKING_COMM),
-        faults,
-    )
-    wakings = CompactWakings(
-        cpu[owner],
-        _running_time(owner, columns[0]),
-        columns[1],
-        columns[2],
-        _name_codes(owner, columns[3], first, codes),
-        names,
-    )
-    return switches, wakings
+
+    def form(
+        *numbers: int,
+    ) -> tuple[npt.NDArray[np.int16], Int64s, Int64s, Int64s, Int64s, list[str]]:
+        """CPUs, times, the two other columns and the names' codes of a form's four columns."""
+        owner, columns = _columns(data, messages.spans, numbers, faults)
+        time, second, third, comm = columns
+        named = _name_codes(owner, comm, first, codes)
+        return cpu[owner], _running_time(owner, time), second, third, named, names
+
+    switches = form(_SWITCH_TIMESTAMP, _SWITCH_PREV_STATE, _SWITCH_NEXT_PID, _SWITCH_COMM)
+    wakings = form(_WAKING_TIMESTAMP, _WAKING_PID, _WAKING_TARGET_CPU, _WAKING_COMM)
+    return CompactSwitches(*switches), CompactWakings(*wakings)
 
 
 def _columns(

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from scxval.events.columns import Names
+from scxval.events.schema import MAX_CPU
 from scxval.formats.scan import DECIMAL, HEXADECIMAL, SIGNED, Flags, Lines, Positions, Scan, Words
 from scxval.tracers.bpftrace.probes import (
     BEGIN,
@@ -27,7 +28,6 @@ from scxval.tracers.conversion import EXAMPLE_CHARS, EXAMPLES
 
 # Tokens of a line before its key=value pairs: time, CPU, record name.
 LEAD = 3
-CPU_MAX = 2**15 - 1
 TIME_MAX = 2**63 - 1
 
 LOST = re.compile(r"Lost (\d{1,18}) events")
@@ -209,7 +209,7 @@ class Reader:
         time_ns, good = self.scan.decimal(begin, one)
         bad |= ~good | (time_ns > TIME_MAX)
         cpu, good = self.scan.decimal(np.minimum(one + 1, end), two)
-        bad |= ~good | (cpu > CPU_MAX)
+        bad |= ~good | (cpu > MAX_CPU)
         code = self.scan.which(np.minimum(two + 1, end), three, _RECORDS)
         bad |= code < 0
         time_ns[bad] = 0
@@ -253,7 +253,7 @@ class Reader:
         values = {key: numbers[enough] for key, numbers in zip(keys, found, strict=True)}
         for key, numbers in values.items():
             if key.endswith("cpu") or key == "target":
-                fits &= numbers <= CPU_MAX
+                fits &= numbers <= MAX_CPU
             elif key in layout.not_negative:
                 fits &= numbers >= 0
         tail = self.lines.spaces[first + last - 1] + 1

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from scxval.events.columns import Ints
+from scxval.events.schema import MAX_CPU
 from scxval.formats.scan import Flags, Positions, Scan
-from scxval.tracers.raw_records import TID_MAX
+from scxval.tracers.sched_records import MAX_TID
 
 _COMM_BYTES = 15
 # __print_flags of sched_switch; "+" stands for TASK_REPORT_MAX, preempted.
@@ -75,7 +76,7 @@ class _Line:
         """Where the word that begins here ends."""
         return self.scan.word_end(self.at, self.end)
 
-    def number(self, column: str | None, most: int = TID_MAX) -> None:
+    def number(self, column: str | None, most: int = MAX_TID) -> None:
         """A number from 0 to `most`; of a column without a name, any number."""
         stop = self.word_end()
         if column is None:
@@ -143,7 +144,7 @@ def _wakeup(scan: Scan, at: Positions, end: Positions) -> Parsed:
     old = line.scan.holds(line.at, b" success=1")
     line.at = np.where(old, line.at + 10, line.at)
     line.key(b" target_cpu=")
-    line.number("target_cpu", 2**15 - 1)
+    line.number("target_cpu", MAX_CPU)
     return line.parsed
 
 
@@ -155,7 +156,7 @@ def _migrate(scan: Scan, at: Positions, end: Positions) -> Parsed:
     line.key(b" orig_cpu=")
     line.number(None)
     line.key(b" dest_cpu=")
-    line.number("dest_cpu", 2**15 - 1)
+    line.number("dest_cpu", MAX_CPU)
     return line.parsed
 
 

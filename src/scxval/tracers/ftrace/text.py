@@ -25,8 +25,8 @@ from scxval.formats.scan import SPACE, Flags, Lines, Positions, Scan
 from scxval.formats.source import Blocks, line_pieces
 from scxval.tracers.conversion import EXAMPLES, Conversion, Losses
 from scxval.tracers.ftrace.fields import PARSERS, Parsed
-from scxval.tracers.raw_records import TID_MAX, selected_clock
-from scxval.tracers.sched_records import FIELDS, Records, columns_of, convert_columns
+from scxval.tracers.raw_records import selected_clock
+from scxval.tracers.sched_records import FIELDS, MAX_TID, Records, columns_of, convert_columns
 
 _BLOCK_BYTES = 1 << 22
 _LINE = re.compile(
@@ -187,7 +187,7 @@ def _leads(scan: Scan, lines: Lines) -> tuple[_Leads, Flags]:
 
     pid_at = start + _NAME_BYTES + 1
     by, ok = scan.decimal(pid_at, np.minimum(word_end(pid_at), bracket))
-    good &= ok & (by <= TID_MAX)
+    good &= ok & (by <= MAX_TID)
     by_pid = _thread_groups(scan, start, bracket)
     after = word_end(bracket)
     cpu, ok = scan.decimal(bracket + 1, after - 1)
@@ -226,7 +226,7 @@ def _thread_groups(scan: Scan, start: Positions, bracket: Positions) -> Ints:
         at = np.where(scan.byte(at) == SPACE, at + 1, at)
     there = (bracket - start > 30) & (scan.byte(bracket - 2) == ord(")"))
     group, ok = scan.decimal(at, bracket - 2)
-    return np.where(there & ok & (group <= TID_MAX), group.astype(np.int64), NULL)
+    return np.where(there & ok & (group <= MAX_TID), group.astype(np.int64), NULL)
 
 
 def _read_other_lines(scan: Scan, lines: Lines, which: Positions, tally: _Tally) -> None:

@@ -14,6 +14,7 @@ from scxval.errors import ScxvalError
 from scxval.events.capability import GUEST_CLOCK
 from scxval.events.clocks import foreign_clock
 from scxval.events.columns import NULL, Columns, Names
+from scxval.events.schema import MAX_CPU
 from scxval.formats.tracepoint import Tracepoint, integers, places, texts
 from scxval.tracers.conversion import EXAMPLES, Conversion, Losses
 from scxval.tracers.perf_sched.chain import Chain, Piece, Type
@@ -27,7 +28,7 @@ from scxval.tracers.perf_sched.file import (
     Contents,
     open_file,
 )
-from scxval.tracers.perf_sched.limits import MAX_CPU, sound
+from scxval.tracers.perf_sched.limits import sound
 from scxval.tracers.perf_sched.samples import CPU, TID, TIME, Events, Layout, trailer_of
 from scxval.tracers.perf_sched.sideband import Sideband
 from scxval.tracers.sched_records import (

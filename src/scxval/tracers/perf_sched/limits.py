@@ -8,14 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from scxval.events.schema import MAX_CPU
+from scxval.tracers.sched_records import CPU_FIELDS, MAX_TID
+
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.integer]
 
-# PID_MAX_LIMIT (include/linux/threads.h) is 4 Mi on every 64-bit machine.
-MAX_TID = 1 << 22
-# The event table's; NR_CPUS is at most 8192.
-MAX_CPU = np.iinfo(np.int16).max
-_CPU_FIELDS = frozenset(("target_cpu", "dest_cpu"))
 _TID_FIELDS = frozenset(("pid", "prev_pid", "next_pid", "parent_pid", "child_pid", "common_pid"))
 
 
@@ -31,6 +29,6 @@ def sound(values: Mapping[str, Ints]) -> Bools:
     for name, value in values.items():
         if name in _TID_FIELDS:
             good &= sound_tids(value)
-        elif name in _CPU_FIELDS:
+        elif name in CPU_FIELDS:
             good &= (value >= 0) & (value <= MAX_CPU)
     return good

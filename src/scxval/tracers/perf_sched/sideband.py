@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from scxval.events.columns import EVIDENCE, Columns, Ints, Names, join, rows
+from scxval.events.schema import MAX_CPU
 from scxval.formats.tracepoint import first_bytes, zero_tails
 from scxval.tracers.perf_sched.chain import Piece, Type
-from scxval.tracers.perf_sched.limits import MAX_CPU, sound_tids
+from scxval.tracers.perf_sched.limits import sound_tids
 from scxval.tracers.perf_sched.samples import CPU, TIME, Trailer
 from scxval.tracers.sched_records import PROBES, Records
 

@@ -25,7 +25,7 @@ from scxval.events.columns import (
     rows,
     switches,
 )
-from scxval.events.schema import Reason, TraceKind
+from scxval.events.schema import MAX_CPU, Reason, TraceKind
 from scxval.formats.perfetto.clocks import BOOTTIME, MONOTONIC, REALTIME, Clocks, read_clocks
 from scxval.formats.perfetto.faults import Faults
 from scxval.formats.perfetto.ftrace import (
@@ -57,7 +57,6 @@ _SEQUENCE = 10
 _CLOCKS = {BOOTTIME, MONOTONIC, REALTIME}
 # PID_MAX_LIMIT on 64-bit machines (include/linux/threads.h): no task has a greater number.
 _MAX_PID = 1 << 22
-_MAX_CPU = (1 << 15) - 1
 # Clocks of one snapshot are read one after another: less than this apart they are the same.
 _SNAPSHOT_NS = 1_000_000
 _WAKEUP_NEW = ((1, LEN), (2, VARINT), (5, VARINT))
@@ -288,6 +287,6 @@ def _sound(pid: Int64s, time: Int64s, faults: Faults, target_cpu: Int64s | None 
     """Which events can be: those that cannot are counted."""
     good = (pid >= 0) & (pid <= _MAX_PID) & (time >= 0)
     if target_cpu is not None:
-        good &= (target_cpu >= 0) & (target_cpu <= _MAX_CPU)
+        good &= (target_cpu >= 0) & (target_cpu <= MAX_CPU)
     faults.count("sched event whose task, CPU or time cannot be", int((~good).sum()))
     return good

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scxval.events.columns import NULL, Names
+from scxval.events.schema import MAX_CPU
 from scxval.formats.perfetto.faults import Faults
 from scxval.formats.perfetto.interned import Interned, read_interned
 from scxval.formats.perfetto.packets import TRACK_EVENT, Packets
@@ -38,7 +39,6 @@ _PACKETS_AT_ONCE = 1 << 18
 _THREAD, _THREAD_EVENTS, _IDLE_EVENTS, _SORTS = 1, 3, 4, 7
 # The process that kernel threads are shown under: each is a thread group of its own in the kernel.
 KERNEL_PID = 2_000_000_001
-_MAX_CPU = np.iinfo(np.int16).max
 _MAX_TID = np.iinfo(np.int32).max
 CATEGORIES = (
     *("ONCPU", "SCX_DSQ", "WAKER", "WAKER_NEW", "WAKEE", "WAKEE_NEW"),
@@ -101,7 +101,7 @@ def _piece(
     flow = np.full(len(events), NULL, dtype=np.int64)
     owner, value = read_flows(data, events)
     flow[owner] = value
-    cpu, ns, tid = told.number("cpu", _MAX_CPU), packets.timestamp[events.packet], _tids(events)
+    cpu, ns, tid = told.number("cpu", MAX_CPU), packets.timestamp[events.packet], _tids(events)
     # The end of a wait in a dispatch queue says no CPU; its begin does.
     placed = (cpu >= 0) | (category == CATEGORIES.index("SCX_DSQ"))
     lacking = ~placed | (ns < 0) | (ns >= LATEST_NS) | (tid < 0)

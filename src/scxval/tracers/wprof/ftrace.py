@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scxval.events.columns import NULL, Columns, Ints, Names, Side, Wide, off_cpu, switches
+from scxval.events.schema import MAX_CPU
 from scxval.formats.perfetto.faults import Faults
 from scxval.formats.perfetto.ftrace import (
     SCHED_WAKEUP_NEW,
@@ -32,7 +33,6 @@ from scxval.tracers.wprof.session import LATEST_NS
 
 # Fields of SchedWaking and SchedWakeupNew: comm, pid, target_cpu.
 _FIELDS = ((1, LEN), (2, VARINT), (5, VARINT))
-_MAX_CPU = np.iinfo(np.int16).max
 Pids = Callable[[Ints], Int64s]
 
 
@@ -92,7 +92,7 @@ def _wakings(
     comm = np.full(len(which), NULL, dtype=np.int64)
     named = np.flatnonzero(good & (found.length[0] >= 0))
     comm[named] = names.codes(task_names(data, found.spans(0, named)))
-    target = np.where((found.length[2] >= 0) & (cpu >= 0) & (cpu <= _MAX_CPU), cpu, NULL)
+    target = np.where((found.length[2] >= 0) & (cpu >= 0) & (cpu <= MAX_CPU), cpu, NULL)
     timed = (events.time[which] >= 0) & (events.time[which] < LATEST_NS)
     keep = np.flatnonzero(good & timed & (events.pid[which] >= 0))
     keep = keep[np.argsort(events.time[which[keep]], kind="stable")]
