@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from scxval.events.schema import MAX_CPU
 from scxval.formats.ringbuffer import PageLayout, PageRecords, Sizes, read_pages
 from scxval.formats.source import GZIP_MAGIC, read_source
 from scxval.formats.tracepoint import Field, Tracepoint, integers, parse_tracepoint, places, texts
-from scxval.tracers.conversion import EXAMPLES, Losses
+from scxval.tracers.conversion import EXAMPLES, Conversion, Losses
 from scxval.tracers.sched_records import (
     COMM_FIELDS,
     CPU_FIELDS,
@@ -36,6 +36,7 @@ from scxval.tracers.sched_records import (
     PROBES,
     Records,
     columns_of,
+    convert_columns,
 )
 
 Bytes = npt.NDArray[np.uint8]
@@ -170,6 +171,25 @@ class RingReader:
         if where.name in CPU_FIELDS:
             return _limited(found, MAX_CPU, good)
         return found if where.name == "prev_state" else _limited(found, MAX_TID, good)
+
+    def conclude(
+        self,
+        source: str,
+        saved: tuple[str, str],
+        stats: Iterable[str],
+        notes: Sequence[str],
+        clock: str,
+    ) -> Conversion:
+        """Table and capability of all that was added.
+
+        `saved` are saved_cmdlines and saved_tgids, "" where there is none; `stats` the CPUs' statistics.
+        """
+        tally = self.tally
+        self.rows.add(task_evidence(*saved, self.names, tally.last_ns, tally.records))
+        recorded = [point.name for point in self.known]
+        notes = [*notes, *notes_of(tally)]
+        made, losses = [self.rows.take()], losses_of(tally, stats)
+        return convert_columns(source, made, recorded, self.names, losses, notes, clock)
 
     def _count(self, cpu: int, pages: PageRecords) -> None:
         tally = self.tally
@@ -325,12 +345,17 @@ def selected_clock(text: str, where: str) -> tuple[str, str]:
     return clock, foreign_clock(f"trace clock {clock}", again) + (order if clock == "local" else "")
 
 
+def others_note(others: Mapping[str, int]) -> list[str]:
+    """A note on records of tracepoints that make no rows, by name; none without any."""
+    if not others:
+        return []
+    told = ", ".join(f"{name} {count}" for name, count in sorted(others.items()))
+    return [f"records of other tracepoints, not in the table: {told}"]
+
+
 def notes_of(tally: Tally) -> list[str]:
     """What a reader of the table must know of how the pages were read."""
-    notes = []
-    if tally.others:
-        told = ", ".join(f"{name} {count}" for name, count in sorted(tally.others.items()))
-        notes.append(f"records of other tracepoints, not in the table: {told}")
+    notes = others_note(tally.others)
     if tally.cut:
         cpus = ", ".join(map(str, sorted(set(tally.cut))))
         notes.append(f"the trace is cut off: CPU {cpus} ends within a page; what came before is in")

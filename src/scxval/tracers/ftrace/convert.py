@@ -17,16 +17,13 @@ from scxval.tracers.ftrace.archive import PREFIX, Archive, read_archive
 from scxval.tracers.ftrace.text import convert_text, is_text
 from scxval.tracers.raw_records import (
     RingReader,
-    losses_of,
-    notes_of,
     opened,
     page_blocks,
     parse_tracepoints,
     pieces_of,
     selected_clock,
-    task_evidence,
 )
-from scxval.tracers.sched_records import FIELDS, convert_columns
+from scxval.tracers.sched_records import FIELDS
 
 SOURCE = "ftrace"
 _HEAD_BYTES = 4096
@@ -53,28 +50,17 @@ def convert(path: Path) -> Conversion:
         clock, clock_note = selected_clock(archive.text("trace_clock"), str(path))
         layout = _layout(archive)
         points = parse_tracepoints(archive.formats)
-        recorded = [point.name for point in points if point.name in FIELDS]
-        if not recorded:
+        if not any(point.name in FIELDS for point in points):
             raise ScxvalError(f"{path}: no format of any of {', '.join(FIELDS)}; record again")
         reader = RingReader(layout, points)
         for cpu, (at, size) in archive.pages.items():
             for block in page_blocks(pieces_of(file, at, size), layout.page_bytes):
                 reader.add(cpu, block)
-    tally = reader.tally
-    tally.cut += [cpu for cpu in archive.short if cpu not in tally.cut]
-    reader.rows.add(
-        task_evidence(
-            archive.texts.get("saved_cmdlines", ""),
-            archive.texts.get("saved_tgids", ""),
-            reader.names,
-            tally.last_ns,
-            tally.records,
-        )
-    )
-    notes = [clock_note, *_notes(archive, cut), *notes_of(tally)]
-    losses = losses_of(tally, archive.stats.values())
-    made = [reader.rows.take()]
-    return convert_columns(SOURCE, made, recorded, reader.names, losses, notes, clock)
+    # Told once a CPU, however often it was met.
+    reader.tally.cut += archive.short
+    saved = (archive.texts.get("saved_cmdlines", ""), archive.texts.get("saved_tgids", ""))
+    notes = [clock_note, *_notes(archive, cut)]
+    return reader.conclude(SOURCE, saved, archive.stats.values(), notes, clock)
 
 
 def _layout(archive: Archive) -> PageLayout:

@@ -25,7 +25,7 @@ from scxval.formats.scan import SPACE, Flags, Lines, Positions, Scan
 from scxval.formats.source import Blocks, line_pieces
 from scxval.tracers.conversion import EXAMPLES, Conversion, Losses
 from scxval.tracers.ftrace.fields import PARSERS, Parsed
-from scxval.tracers.raw_records import selected_clock
+from scxval.tracers.raw_records import others_note, selected_clock
 from scxval.tracers.sched_records import FIELDS, MAX_TID, Records, columns_of, convert_columns
 
 _BLOCK_BYTES = 1 << 22
@@ -118,10 +118,7 @@ def _notes(tally: _Tally) -> list[str]:
             f"{tally.named - tally.entries} of the {tally.named} entries that the header names are "
             "not here: the text is cut off, or lines were taken out"
         )
-    if tally.others:
-        told = ", ".join(f"{name} {count}" for name, count in sorted(tally.others.items()))
-        notes.append(f"records of other tracepoints, not in the table: {told}")
-    return notes
+    return notes + others_note(tally.others)
 
 
 def _read_block(

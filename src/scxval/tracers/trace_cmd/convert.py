@@ -18,16 +18,13 @@ from scxval.formats.ringbuffer import PageLayout, parse_layout
 from scxval.tracers.conversion import Conversion
 from scxval.tracers.raw_records import (
     RingReader,
-    losses_of,
-    notes_of,
     opened,
     page_blocks,
     parse_tracepoints,
     pieces_of,
     selected_clock,
-    task_evidence,
 )
-from scxval.tracers.sched_records import FIELDS, convert_columns
+from scxval.tracers.sched_records import FIELDS
 from scxval.tracers.trace_cmd.file import (
     MAGIC,
     Buffer,
@@ -58,8 +55,7 @@ def convert(path: Path) -> Conversion:
         clock, clock_note = selected_clock(buffer.clock or header.clock, str(path))
         layout = _layout(header, buffer)
         points = parse_tracepoints(header.formats)
-        recorded = [point.name for point in points if point.name in FIELDS]
-        if not recorded:
+        if not any(point.name in FIELDS for point in points):
             raise ScxvalError(
                 f"{path}: none of the tracepoints {', '.join(FIELDS)} was recorded: record them with -e"
             )
@@ -68,13 +64,9 @@ def convert(path: Path) -> Conversion:
             pieces = _pages(cursor, header, place, reader)
             for block in page_blocks(pieces, layout.page_bytes):
                 reader.add(place.cpu, block)
-    tally = reader.tally
+    notes = [clock_note, *_notes(header, buffer, cut)]
     # trace-cmd does not save thread groups.
-    reader.rows.add(task_evidence(header.cmdlines, "", reader.names, tally.last_ns, tally.records))
-    notes = [clock_note, *_notes(header, buffer, cut), *notes_of(tally)]
-    losses = losses_of(tally, header.stats)
-    made = [reader.rows.take()]
-    return convert_columns(SOURCE, made, recorded, reader.names, losses, notes, clock)
+    return reader.conclude(SOURCE, (header.cmdlines, ""), header.stats, notes, clock)
 
 
 def _layout(header: Header, buffer: Buffer) -> PageLayout:
