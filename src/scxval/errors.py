@@ -29,6 +29,16 @@ def unknown_name(what: str, name: object, allowed: Iterable[str]) -> ScxvalError
     return ScxvalError(f"unknown {what} {name!r}{hint} Allowed: {', '.join(known)}.")
 
 
+def answer(command: str, step: Callable[[], object]) -> int:
+    """Do what a command is asked: 0, or 2 with one line on stderr that names it when input is at fault."""
+    try:
+        step()
+    except ScxvalError as error:
+        print(f"{command}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
 def run_step(step: Callable[[], None]) -> int:
     """Run a rule's step: 0, or 1 with one line on stderr for what a user can read and mend."""
     try:

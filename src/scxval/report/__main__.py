@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
-from scxval.errors import ScxvalError
+from scxval.errors import answer
 from scxval.report import build_report
 
 
@@ -22,12 +23,8 @@ def main(argv: list[str] | None = None) -> int:
         "--window-ms", type=int, default=200, help="length of the timelines (default: 200)"
     )
     args = parser.parse_args(argv)
-    try:
-        build_report(args.plan, args.runs, args.output, args.window_ms, args.agreement)
-    except ScxvalError as error:
-        print(f"scxval report: {error}", file=sys.stderr)
-        return 2
-    return 0
+    files = (args.plan, args.runs, args.output)
+    return answer("scxval report", partial(build_report, *files, args.window_ms, args.agreement))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scxval.catalog.config import Agreement
-from scxval.errors import ScxvalError
+from scxval.errors import answer
 from scxval.files import write_json
 from scxval.study.agreement_align import I64
 from scxval.study.agreement_clock import clock, residuals
@@ -253,22 +254,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--limits", default="{}", help="thresholds as JSON (config: agreement)")
     parser.add_argument("--output", type=Path, required=True, help="agreement.json to write")
     parser.add_argument("--pairs", type=Path, required=True, help="pairs.parquet to write")
-    args = parser.parse_args(argv)
-    try:
-        sources = [
-            read_source(*files)
-            for files in zip(args.names, args.events, args.capability, strict=True)
-        ]
-        window = read_window(args.status) if args.status else None
-        limits = read_limits(args.limits)
-        record, pairs = compare(sources[0], sources[1], limits, window)
-    except ScxvalError as error:
-        print(f"scxval agreement: {error}", file=sys.stderr)
-        return 2
+    return answer("scxval agreement", partial(_compare_files, parser.parse_args(argv)))
+
+
+def _compare_files(args: argparse.Namespace) -> None:
+    files = zip(args.names, args.events, args.capability, strict=True)
+    first, second = (read_source(*some) for some in files)
+    window = read_window(args.status) if args.status else None
+    record, pairs = compare(first, second, read_limits(args.limits), window)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pairs, args.pairs, compression="zstd", row_group_size=1 << 20)
     write_json(args.output, record)
-    return 0
 
 
 if __name__ == "__main__":

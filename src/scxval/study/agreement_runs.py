@@ -15,6 +15,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from scipy.stats import t as student
 
 from scxval.catalog.config import Agreement
 from scxval.catalog.outcomes import Outcome
-from scxval.errors import ScxvalError
+from scxval.errors import ScxvalError, answer
 from scxval.files import write_json
 from scxval.study.agreement_rows import read_limits
 from scxval.study.agreement_verdict import Judgement, Verdict, overall
@@ -252,17 +253,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--b", nargs="+", type=Path, required=True, help="folders of B's runs")
     parser.add_argument("--limits", default="{}", help="thresholds as JSON (config: agreement)")
     parser.add_argument("--output", type=Path, required=True, help="agreement.json to write")
-    args = parser.parse_args(argv)
-    try:
-        runs = ([read_repetition(f) for f in args.a], [read_repetition(f) for f in args.b])
-        limits = read_limits(args.limits)
-        record = compare_runs((args.names[0], args.names[1]), runs, limits)
-    except ScxvalError as error:
-        print(f"scxval agreement: {error}", file=sys.stderr)
-        return 2
+    return answer("scxval agreement", partial(_compare_files, parser.parse_args(argv)))
+
+
+def _compare_files(args: argparse.Namespace) -> None:
+    runs = ([read_repetition(f) for f in args.a], [read_repetition(f) for f in args.b])
+    record = compare_runs((args.names[0], args.names[1]), runs, read_limits(args.limits))
     args.output.parent.mkdir(parents=True, exist_ok=True)
     write_json(args.output, record)
-    return 0
 
 
 if __name__ == "__main__":

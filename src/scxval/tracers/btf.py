@@ -10,9 +10,10 @@ from __future__ import annotations
 import argparse
 import struct
 import sys
+from functools import partial
 from pathlib import Path
 
-from scxval.errors import ScxvalError
+from scxval.errors import ScxvalError, answer
 
 MAGIC = 0xEB9F
 ELF = b"\x7fELF"
@@ -134,13 +135,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--output", type=Path, required=True, help="text file to write")
     args = parser.parse_args(argv)
-    try:
-        names = read_function_names(args.blob)
-    except ScxvalError as error:
-        print(f"scxval btf: {error}", file=sys.stderr)
-        return 2
-    args.output.write_text("".join(f"{name}\n" for name in sorted(names)), encoding="utf-8")
-    return 0
+    return answer("scxval btf", partial(_write_names, args.blob, args.output))
+
+
+def _write_names(blob: Path, output: Path) -> None:
+    names = read_function_names(blob)
+    output.write_text("".join(f"{name}\n" for name in sorted(names)), encoding="utf-8")
 
 
 if __name__ == "__main__":

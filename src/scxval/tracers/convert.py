@@ -11,6 +11,7 @@ import json
 import pkgutil
 import sys
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +21,7 @@ import pyarrow as pa
 import scxval.tracers
 from scxval.catalog.combination import TOGETHER
 from scxval.catalog.outcomes import Outcome
-from scxval.errors import ScxvalError
+from scxval.errors import ScxvalError, answer
 from scxval.events.capability import GUEST_CLOCK, Capability
 from scxval.events.stats import empty_stats, write_stats
 from scxval.events.table import empty_table, is_events, write_events
@@ -247,12 +248,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--capability", type=Path, required=True, help="capability.json to write")
     parser.add_argument("--part", default="", help="the one of several tracers that is meant")
     args = parser.parse_args(argv)
-    try:
-        convert_cell(args.status, args.raw, args.events, args.capability, args.part)
-    except ScxvalError as error:
-        print(f"scxval convert: {error}", file=sys.stderr)
-        return 2
-    return 0
+    files = (args.status, args.raw, args.events, args.capability)
+    return answer("scxval convert", partial(convert_cell, *files, args.part))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ import pyarrow as pa
 from scxval.catalog.model import Result
 from scxval.catalog.outcomes import Outcome
 from scxval.catalog.rtapp import read_rtapp
-from scxval.errors import ScxvalError
+from scxval.errors import ScxvalError, answer
 from scxval.events.capability import Capability, read_capability
 from scxval.events.metrics.outputs import workload_outputs
 from scxval.events.metrics.reduce import METRIC_SCHEMA, measure, write_metrics
@@ -31,13 +32,11 @@ class _Status:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure one cell; 0 when the file is written, 2 with one line on stderr for bad input."""
-    args = _parser().parse_args(argv)
-    try:
-        write_metrics(_table(args), args.output)
-    except ScxvalError as error:
-        print(f"scxval: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return answer("scxval", partial(_measure, _parser().parse_args(argv)))
+
+
+def _measure(args: argparse.Namespace) -> None:
+    write_metrics(_table(args), args.output)
 
 
 def _parser() -> argparse.ArgumentParser:

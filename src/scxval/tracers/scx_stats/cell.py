@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
-from scxval.errors import ScxvalError
+from scxval.errors import answer
 from scxval.tracers.convert import convert_stats
 
 
@@ -19,12 +20,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--part", required=True, help="the tracer that sampled them")
     parser.add_argument("--output", type=Path, required=True, help="table to write")
     args = parser.parse_args(argv)
-    try:
-        convert_stats(args.status, args.raw, args.part, args.output)
-    except ScxvalError as error:
-        print(f"scxval stats: {error}", file=sys.stderr)
-        return 2
-    return 0
+    step = partial(convert_stats, args.status, args.raw, args.part, args.output)
+    return answer("scxval stats", step)
 
 
 if __name__ == "__main__":
