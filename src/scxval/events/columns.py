@@ -55,6 +55,10 @@ class Wide:
     values: npt.NDArray[np.uint64]
     known: Bools
 
+    def take(self, which: npt.NDArray[np.int64] | Bools) -> Wide:
+        """The values at these places, in their order, or those where the mask holds."""
+        return Wide(self.values[which], self.known[which])
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -85,7 +89,7 @@ class Columns:
     def take(self, which: npt.NDArray[np.int64] | Bools) -> Columns:
         """The rows at these places, in their order, or those where the mask holds."""
         narrow = {f.name: getattr(self, f.name)[which] for f in fields(self) if f.name != "wide"}
-        wide = {n: Wide(w.values[which], w.known[which]) for n, w in self.wide.items()}
+        wide = {name: column.take(which) for name, column in self.wide.items()}
         return Columns(**narrow, wide=wide)
 
 
@@ -166,11 +170,10 @@ def _joined(parts: Sequence[Columns], order: npt.NDArray[np.int64] | None) -> Co
     for name in WIDE:
         if any(name in part.wide for part in parts):
             have = [part.wide.get(name) or _none(len(part)) for part in parts]
-            values, known = (
-                np.concatenate([w.values for w in have]),
-                np.concatenate([w.known for w in have]),
+            column = Wide(
+                np.concatenate([w.values for w in have]), np.concatenate([w.known for w in have])
             )
-            wide[name] = Wide(values, known) if order is None else Wide(values[order], known[order])
+            wide[name] = column if order is None else column.take(order)
     return Columns(**narrow, wide=wide)
 
 
@@ -217,7 +220,7 @@ def switches(
         comm=prev.comm[leaves] if prev.comm is not None else NULL,
         other_tid=next.tid[leaves],
         reason=off_reason[leaves],
-        wide={} if prev_state is None else {"prev_state": _part(_wide(prev_state), leaves)},
+        wide={} if prev_state is None else {"prev_state": _wide(prev_state).take(leaves)},
     )
     idle = next.tid == 0
     on = rows(
@@ -232,10 +235,6 @@ def switches(
         other_tid=prev.tid,
     )
     return join([off, on])
-
-
-def _part(wide: Wide, which: Bools) -> Wide:
-    return Wide(wide.values[which], wide.known[which])
 
 
 @dataclass(frozen=True)
