@@ -17,6 +17,13 @@ RESOURCES = ROOT / "resources"
 KERNEL = "debian-7.2"
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Bytes are named after their argument: packed bytes may hold the time, and two xdist workers
+    that name a test differently refuse to start."""
+    del config
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def raw_config() -> dict[str, Any]:
     return read_config_files([ROOT / "config/config.yaml"])

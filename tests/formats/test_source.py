@@ -25,9 +25,9 @@ MEMBER = gzip.compress(TEXT, mtime=0)
         (MEMBER, TEXT),
         (MEMBER + MEMBER, TEXT + TEXT),
         (MEMBER + b"\0" * 512, TEXT),
-        (gzip.compress(b""), b""),
-        (gzip.compress(b"") + MEMBER, TEXT),
-        (gzip.compress(b"1\n") + MEMBER, b"1\n" + TEXT),
+        (gzip.compress(b"", mtime=0), b""),
+        (gzip.compress(b"", mtime=0) + MEMBER, TEXT),
+        (gzip.compress(b"1\n", mtime=0) + MEMBER, b"1\n" + TEXT),
         (b"\x1f\x8b", b"\x1f\x8b"),
     ],
 )
