@@ -96,6 +96,19 @@ class Tracer:
 
 
 @dataclass(frozen=True)
+class Simulator:
+    """A simulator: `module` names the part of scxval.simulate. An external one is `binary`, a path or a
+    name on PATH; `options` are its own settings.
+    """
+
+    name: str
+    module: Literal["builtin", "scxsim"]
+    about: str
+    binary: str = ""
+    options: dict[str, int | str | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Isolation:
     """How the tracer is kept off the workload's CPUs: `tracer_cpus` CPUs at the end, or none."""
 

@@ -20,6 +20,8 @@ class Outcome(StrEnum):
     TRACER_LOST_EVENTS = "tracer_lost_events"
     TIMEOUT = "timeout"
     PANIC = "panic"
+    # Of simulations: the simulator itself crashed or gave what cannot be read.
+    SIMULATOR_FAILED = "simulator_failed"
 
     @property
     def planned(self) -> bool:

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""What a simulated machine takes for what, in nanoseconds, and where each number comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Times of a machine; parts per million where a name ends in `_ppm`. `sources` has one for each name.
+
+    The defaults are those of a kernel with 1000 Hz on an idle x86 machine of the 2020s; calibration
+    (scxval.simulate.calibrate) puts a machine's own in their place.
+    """
+
+    tick_ns: int = 1_000_000
+    # Waking a task until its CPU begins to pick: choosing a CPU, the IPI, leaving idle.
+    wake_ns: int = 3_000
+    wake_cv_ppm: int = 300_000
+    # From the pick to the first instruction of the task.
+    switch_ns: int = 1_500
+    switch_cv_ppm: int = 200_000
+    # An IPI, such as that of scx_bpf_kick_cpu, until its CPU begins to pick.
+    ipi_ns: int = 1_000
+    # What a sleep takes beyond its length: the timer slack of SCHED_OTHER (50 us, prctl(2)) and the interrupt.
+    sleep_late_ns: int = 55_000
+    sleep_late_cv_ppm: int = 100_000
+    # CPU time of `run` in rt-app for each ns asked for, and its variation from one to the next.
+    run_scale_ppm: int = 1_000_000
+    run_cv_ppm: int = 10_000
+    # Between the starts of rt-app's threads.
+    spawn_ns: int = 200_000
+    sources: dict[str, str] = field(default_factory=dict)
