@@ -23,7 +23,7 @@ class Parameters:
     switch_cv_ppm: int = 200_000
     # An IPI, such as that of scx_bpf_kick_cpu, until its CPU begins to pick.
     ipi_ns: int = 1_000
-    # What a sleep takes beyond its length: the timer slack of SCHED_OTHER (50 us, prctl(2)) and the interrupt.
+    # What a sleep takes beyond its length: the timer slack of SCHED_OTHER (50 us) and the interrupt.
     sleep_late_ns: int = 55_000
     sleep_late_cv_ppm: int = 100_000
     # CPU time of `run` in rt-app for each ns asked for, and its variation from one to the next.
