@@ -44,7 +44,7 @@ rule kernel_functions:
     log:
         "logs/kernel_functions/{kernel}.log",
     params:
-        code=code("tracers/btf.py"),
+        code=code("tracers/btf.py", "formats/btf.py"),
     shell:
         """
         python -m scxval.tracers.btf {input.kernel:q} --output {output.functions:q} >{log:q} 2>&1
