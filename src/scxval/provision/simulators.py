@@ -35,7 +35,7 @@ COMMON = (
 INCLUDES = ("-I/build/gen", "-I/build/builtin/engine", "-I/build/builtin/shim/include")
 # The tree's own headers are not ours to mend, so no warnings about them.
 OWN = (
-    *("-fno-builtin", "-Wall", "-Wextra", "-Werror"),
+    *("-fno-builtin", "-Wall", "-Wextra", "-Werror", "-Wno-gnu"),
     *(*INCLUDES, "-isystem", "include"),
 )
 # As the tree's Makefile has it, but for the target.

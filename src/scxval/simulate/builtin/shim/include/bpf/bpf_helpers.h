@@ -78,11 +78,16 @@
 #define __uint(name, val) int (*name)[val]
 #define __ulong(name, val) enum { ___bpf_concat(__unused_value_, __COUNTER__) = 1 } name
 #define __type(name, val) typeof(val) *name; int (*name##_size)[sizeof(val)]
+#define __array(name, val) typeof(val) *name[]
 #define SIM_ATTR(map, name) (sizeof(*(map)->name) / sizeof(int))
 
+/* The enumerator keeps the compiler's line short: it is the reason that a user reads. */
 #define SIM_MAP_IS(map, a, b, c) \
-	_Static_assert(SIM_ATTR(map, type) == (a) || SIM_ATTR(map, type) == (b) || \
-		       SIM_ATTR(map, type) == (c), "this type of map is not modelled")
+	enum { \
+		modelled = SIM_ATTR(map, type) == (a) || SIM_ATTR(map, type) == (b) || \
+			   SIM_ATTR(map, type) == (c), \
+	}; \
+	_Static_assert(modelled, "this type of map, or this helper for it, is not modelled")
 
 /* The value of a map by its key. */
 #define SIM_KEYED(map) \
