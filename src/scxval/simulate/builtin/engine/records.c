@@ -29,6 +29,9 @@ struct sim_record *record(u32 kind, const struct sim_task *p)
 {
 	struct sim_record *r;
 
+	/* While the scheduler is attached there is no buffer yet: ops.init may kick a CPU (scx_central). */
+	if (!out)
+		return &spare;
 	if (written == room) {
 		sim_end_with(SIM_BROKEN, "one event made more than %u records", HEADROOM);
 		return &spare;
