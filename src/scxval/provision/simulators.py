@@ -38,6 +38,7 @@ INCLUDES = ("-I/build/gen", "-I/build/builtin/engine", "-I/build/builtin/shim/in
 OWN = ("-fno-builtin", "-Wall", "-Wextra", "-Werror", "-Wno-gnu", *INCLUDES)
 # As the tree's Makefile has it, but for the target.
 TREE = ("-D__BPF__", "-fms-extensions", "-w", *INCLUDES, "-Iinclude")
+LLVM_TEXT = ("-Xclang", "-disable-llvm-passes", "-S", "-emit-llvm")
 LINK = (
     *("clang", "-shared", "-nostdlib", "-Wl,-Bsymbolic", "-Wl,-z,defs"),
     *("-Wl,-z,noexecstack", "-Wl,--build-id=none"),
@@ -119,8 +120,7 @@ def scheduler_commands(name: str) -> list[list[str]]:
     """
     text, guarded, made = (f"/build/o/{name}{end}" for end in (".ll", ".guarded.ll", ".o"))
     return [
-        ["clang", *COMMON, *TREE, "-Xclang", "-disable-llvm-passes", "-S", "-emit-llvm"]
-        + [f"{name}.bpf.c", "-o", text],
+        ["clang", *COMMON, *TREE, *LLVM_TEXT, f"{name}.bpf.c", "-o", text],
         ["sh", "-c", f"awk -f /build/builtin/shim/divide.awk {text} >{guarded}"],
         ["clang", "-O2", "-fPIC", "-mgeneral-regs-only", "-c", guarded, "-o", made],
         ["llvm-objcopy", "--set-section-flags", ".rodata=alloc,load,data", made],
