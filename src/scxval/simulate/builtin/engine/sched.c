@@ -14,6 +14,10 @@
 /* kernel/sched/sched.h: WF_FORK, WF_TTWU. */
 #define WAKE_FORK SCX_WAKE_FORK
 #define WAKE_TTWU SCX_WAKE_TTWU
+/* kernel/sched/sched.h: the core's flags that sched_ext passes on but has no name for. */
+#define ENQUEUE_NOCLOCK 0x00000008
+#define ENQUEUE_MIGRATED 0x00040000
+#define ENQUEUE_INITIAL 0x00080000
 
 void resched(struct sim_rq *rq, u64 delay)
 {
@@ -53,7 +57,7 @@ static void woke(struct sim_task *p, u32 reason, u32 cpu)
 /* try_to_wake_up(), or wake_up_new_task() for a task that has just been made. */
 void wake_up(struct sim_task *p, bool is_new)
 {
-	u64 flags = is_new ? 0 : SCX_ENQ_WAKEUP;
+	u64 flags = ENQUEUE_NOCLOCK | (is_new ? ENQUEUE_INITIAL : SCX_ENQ_WAKEUP);
 	struct sim_rq *rq;
 	u32 cpu;
 
@@ -72,6 +76,8 @@ void wake_up(struct sim_task *p, bool is_new)
 	/* select_fallback_rq() */
 	if (!mask_test(&p->mask, cpu))
 		cpu = mask_test(&p->mask, p->cpu) ? p->cpu : mask_first(&p->mask);
+	if (cpu != p->cpu && !is_new)
+		flags |= ENQUEUE_MIGRATED;
 	set_task_cpu(p, cpu);
 	rq = rq_of(cpu);
 	enqueue_task(rq, p, flags);
@@ -187,7 +193,7 @@ void schedule(struct sim_rq *rq)
 	if (!was_idle) {
 		work_stop(rq);
 		if (prev->state != TASK_IS_RUNNING)
-			dequeue_task(rq, prev, SCX_DEQ_SLEEP);
+			dequeue_task(rq, prev, SCX_DEQ_SLEEP | ENQUEUE_NOCLOCK);
 		else if (prev->moving_to >= 0)
 			dequeue_task(rq, prev, 0);
 	}
