@@ -14,10 +14,6 @@
 /* kernel/sched/sched.h: WF_FORK, WF_TTWU. */
 #define WAKE_FORK SCX_WAKE_FORK
 #define WAKE_TTWU SCX_WAKE_TTWU
-/* kernel/sched/sched.h: the core's flags that sched_ext passes on but has no name for. */
-#define ENQUEUE_NOCLOCK 0x00000008
-#define ENQUEUE_MIGRATED 0x00040000
-#define ENQUEUE_INITIAL 0x00080000
 
 void resched(struct sim_rq *rq, u64 delay)
 {
@@ -69,7 +65,9 @@ void wake_up(struct sim_task *p, bool is_new)
 	S.wake_delay = noisy(&S.noise_rng, S.params.wake_ns, S.params.wake_cv_ppm);
 	if (p->ts.nr_cpus_allowed > 1) {
 		cpu = select_task_rq(p, p->cpu, is_new ? WAKE_FORK : WAKE_TTWU);
-		flags |= SCX_ENQ_CPU_SELECTED;
+		/* wake_up_new_task() does not say so. */
+		if (!is_new)
+			flags |= SCX_ENQ_CPU_SELECTED;
 	} else {
 		cpu = mask_first(&p->mask);
 	}
@@ -78,6 +76,9 @@ void wake_up(struct sim_task *p, bool is_new)
 		cpu = mask_test(&p->mask, p->cpu) ? p->cpu : mask_first(&p->mask);
 	if (cpu != p->cpu && !is_new)
 		flags |= ENQUEUE_MIGRATED;
+	/* A new task has been nowhere: no migration (__set_task_cpu()). */
+	if (is_new)
+		p->cpu = cpu;
 	set_task_cpu(p, cpu);
 	rq = rq_of(cpu);
 	enqueue_task(rq, p, flags);
@@ -177,7 +178,7 @@ static void finish_move(struct sim_task *p)
 	p->moving_to = -1;
 	set_task_cpu(p, dst->cpu);
 	p->runnable_at = S.now;
-	enqueue_task(dst, p, 0);
+	enqueue_task(dst, p, ENQUEUE_NOCLOCK | ENQUEUE_MIGRATED);
 	if (is_idle(dst))
 		resched_remote(dst);
 }
@@ -193,7 +194,8 @@ void schedule(struct sim_rq *rq)
 	if (!was_idle) {
 		work_stop(rq);
 		if (prev->state != TASK_IS_RUNNING)
-			dequeue_task(rq, prev, SCX_DEQ_SLEEP | ENQUEUE_NOCLOCK);
+			dequeue_task(rq, prev, SCX_DEQ_SLEEP | ENQUEUE_NOCLOCK |
+				     (prev->exiting ? DEQUEUE_SPECIAL : 0));
 		else if (prev->moving_to >= 0)
 			dequeue_task(rq, prev, 0);
 	}
