@@ -50,6 +50,12 @@
 #define EBUSY 16
 #endif
 
+/* kernel/sched/sched.h of 7.2: the core's flags that sched_ext passes on but has no name for. */
+#define ENQUEUE_NOCLOCK 0x00000008
+#define ENQUEUE_MIGRATED 0x00040000
+#define ENQUEUE_INITIAL 0x00080000
+#define DEQUEUE_SPECIAL 0x00010000
+
 /* A place in a dispatch queue's list; an iterator's cursor is one without a task. */
 struct dsq_node {
 	struct dsq_node *next, *prev;

@@ -149,7 +149,7 @@ static void move_remote(struct sim_task *p, u64 enq_flags, struct sim_rq *dst)
 	p->migrating = true;
 	dequeue_task(rq_of(p->cpu), p, 0);
 	set_task_cpu(p, dst->cpu);
-	enqueue_task(dst, p, enq_flags);
+	enqueue_task(dst, p, enq_flags | ENQUEUE_MIGRATED);
 }
 
 static void move_local(struct sim_task *p, u64 enq_flags, struct sim_rq *rq)
@@ -469,11 +469,9 @@ void yield_task(struct sim_rq *rq)
 
 u32 select_task_rq(struct sim_task *p, u32 prev_cpu, u64 wake_flags)
 {
-	u64 at = records_written();
 	struct sim_record *r = record(SIM_SELECT_TASK_RQ, p);
 	s32 cpu;
 
-	(void)at;
 	r->flags = wake_flags;
 	r->other_tid = rq_of(S.this_cpu)->curr->ts.pid;
 	r->has = SIM_HAS_FLAGS | SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID;

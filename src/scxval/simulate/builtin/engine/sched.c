@@ -53,7 +53,7 @@ static void woke(struct sim_task *p, u32 reason, u32 cpu)
 /* try_to_wake_up(), or wake_up_new_task() for a task that has just been made. */
 void wake_up(struct sim_task *p, bool is_new)
 {
-	u64 flags = is_new ? 0 : SCX_ENQ_WAKEUP;
+	u64 flags = ENQUEUE_NOCLOCK | (is_new ? ENQUEUE_INITIAL : SCX_ENQ_WAKEUP);
 	struct sim_rq *rq;
 	u32 cpu;
 
@@ -65,13 +65,20 @@ void wake_up(struct sim_task *p, bool is_new)
 	S.wake_delay = noisy(&S.noise_rng, S.params.wake_ns, S.params.wake_cv_ppm);
 	if (p->ts.nr_cpus_allowed > 1) {
 		cpu = select_task_rq(p, p->cpu, is_new ? WAKE_FORK : WAKE_TTWU);
-		flags |= SCX_ENQ_CPU_SELECTED;
+		/* wake_up_new_task() does not say so. */
+		if (!is_new)
+			flags |= SCX_ENQ_CPU_SELECTED;
 	} else {
 		cpu = mask_first(&p->mask);
 	}
 	/* select_fallback_rq() */
 	if (!mask_test(&p->mask, cpu))
 		cpu = mask_test(&p->mask, p->cpu) ? p->cpu : mask_first(&p->mask);
+	if (cpu != p->cpu && !is_new)
+		flags |= ENQUEUE_MIGRATED;
+	/* A new task has been nowhere: no migration (__set_task_cpu()). */
+	if (is_new)
+		p->cpu = cpu;
 	set_task_cpu(p, cpu);
 	rq = rq_of(cpu);
 	enqueue_task(rq, p, flags);
@@ -171,7 +178,7 @@ static void finish_move(struct sim_task *p)
 	p->moving_to = -1;
 	set_task_cpu(p, dst->cpu);
 	p->runnable_at = S.now;
-	enqueue_task(dst, p, 0);
+	enqueue_task(dst, p, ENQUEUE_NOCLOCK | ENQUEUE_MIGRATED);
 	if (is_idle(dst))
 		resched_remote(dst);
 }
@@ -187,7 +194,8 @@ void schedule(struct sim_rq *rq)
 	if (!was_idle) {
 		work_stop(rq);
 		if (prev->state != TASK_IS_RUNNING)
-			dequeue_task(rq, prev, SCX_DEQ_SLEEP);
+			dequeue_task(rq, prev, SCX_DEQ_SLEEP | ENQUEUE_NOCLOCK |
+				     (prev->exiting ? DEQUEUE_SPECIAL : 0));
 		else if (prev->moving_to >= 0)
 			dequeue_task(rq, prev, 0);
 	}
