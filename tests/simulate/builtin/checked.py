@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,9 @@ import cffi
 
 from scxval.provision.simulators import BUILTIN
 
-POOL_BYTES = 1 << 22
+POOL_BYTES = 1 << 26
 
 SHIM = """
-typedef int bool_t;
 struct cpumask { uint64_t bits[4]; };
 struct bpf_cpumask { struct cpumask cpumask; uint32_t usage; };
 struct bpf_iter_bits { uint64_t words[4]; uint32_t nr_words; int bit; };
@@ -117,13 +117,13 @@ def engine_api() -> str:
 class Checked:
     """One private copy of the library, configured with `nr_cpus` CPUs and nothing else."""
 
-    def __init__(self, library: Path, copy: Path, nr_cpus: int, declared: str = SHIM) -> None:
-        copy.unlink(missing_ok=True)
-        shutil.copyfile(library, copy)
+    def __init__(self, library: Path, nr_cpus: int, declared: str = SHIM) -> None:
         self.ffi = cffi.FFI()
         self.ffi.cdef(engine_api())
         self.ffi.cdef(declared)
-        self.lib: Any = self.ffi.dlopen(str(copy))
+        with tempfile.NamedTemporaryFile(suffix=".so") as copy:
+            shutil.copyfile(library, copy.name)
+            self.lib: Any = self.ffi.dlopen(copy.name)
         self.nr_cpus = nr_cpus
         self._pool = self.ffi.new("char[]", POOL_BYTES)
         times = dict.fromkeys(("tick_ns", "wake_ns", "switch_ns", "ipi_ns", "run_scale_ppm"), 1000)
@@ -140,6 +140,7 @@ class Checked:
         """The log so far."""
         return bytes(self.ffi.string(self.lib.sim_log_text())).decode()
 
-    def close(self) -> None:
-        """Unload it, so that the next copy starts with fresh globals."""
-        self.ffi.dlclose(self.lib)
+    def __del__(self) -> None:
+        """Unload it: a test by hypothesis makes hundreds."""
+        if hasattr(self, "lib"):
+            self.ffi.dlclose(self.lib)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,19 +63,6 @@ def simulators(raw_config: dict[str, Any], tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="session")
-def checked(
-    simulators: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[..., Checked]]:
+def checked(simulators: Path) -> Callable[..., Checked]:
     """Makes a fresh instance of the checked library: `checked(nr_cpus)`."""
-    folder = tmp_path_factory.mktemp("checked")
-    made: list[Checked] = []
-
-    def make(nr_cpus: int = 4) -> Checked:
-        for old in made:
-            old.close()
-        made[:] = [Checked(simulators / "checked.so", folder / "copy.so", nr_cpus)]
-        return made[0]
-
-    yield make
-    for last in made:
-        last.close()
+    return lambda nr_cpus=4: Checked(simulators / "checked.so", nr_cpus)
