@@ -280,9 +280,9 @@ def _comms(tid: Int64s, cpu: Int64s, idle: Bools, tracks: Tracks, names: Names) 
     """The names of tasks by their tracks, and of idle."""
     named = np.flatnonzero((tracks.tid > 0) & (tracks.task_name >= 0))
     known = {int(tracks.tid[k]): names.of(tracks.names[tracks.task_name[k]]) for k in named}
-    distinct, place = np.unique(np.where(idle, -1 - cpu, tid), return_inverse=True)
+    distinct, place = np.unique(np.where(idle, NULL - 1 - cpu, tid), return_inverse=True)
     codes = [
-        names.of(f"swapper/{-1 - task}") if task < 0 else known.get(task, NULL)
+        names.of(f"swapper/{NULL - 1 - task}") if task < NULL else known.get(task, NULL)
         for task in distinct.tolist()
     ]
     return np.array(codes, dtype=np.int32)[place] if codes else np.zeros(0, dtype=np.int32)
