@@ -32,20 +32,8 @@ REASONS = {
     "TaskCompleted": "exit",
 }
 COLUMNS = [
-    "time_ns",
-    "cpu",
-    "kind",
-    "tid",
-    "pid",
-    "comm",
-    "other_tid",
-    "other_cpu",
-    "dsq_id",
-    "slice_ns",
-    "vtime",
-    "flags",
-    "reason",
-    "success",
+    *("time_ns", "cpu", "kind", "tid", "pid", "comm", "other_tid", "other_cpu"),
+    *("dsq_id", "slice_ns", "vtime", "flags", "reason", "success"),
 ]
 
 

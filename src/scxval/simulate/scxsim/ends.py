@@ -92,9 +92,7 @@ def judge(exit_code: int | None, told: Told, limit_s: float) -> tuple[Outcome, s
         return outcome, ""
     if exit_code in _KINDS:
         return outcome, told.exit_kind or f"ExitKind::{_KINDS[exit_code]} (exit code {exit_code})"
-    if exit_code < 0:
-        how = f"was killed by signal {-exit_code}"
-    else:
-        how = f"ended with exit code {exit_code}"
+    signal, code = f"was killed by signal {-exit_code}", f"ended with exit code {exit_code}"
+    how = signal if exit_code < 0 else code
     said = told.exit_kind or told.last
     return outcome, f"scxsim {how}: {said}" if said else f"scxsim {how} and said nothing"

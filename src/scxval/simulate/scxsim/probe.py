@@ -134,7 +134,8 @@ def _subcommands(text: str) -> tuple[str, ...]:
 
 def _flags(text: str) -> tuple[str, ...]:
     """The long flags, with those that help names as aliases."""
-    own = re.findall(r"^[ \t]+(?:-\w, )?(--[a-z][\w-]*)", text, re.M)
+    # Descriptions are indented further, and may begin with a flag's name.
+    own = re.findall(r"^[ \t]{1,6}(?:-\w, )?(--[a-z][\w-]*)", text, re.M)
     groups = re.findall(r"\[alias(?:es)?: ([^\]]*)\]", text)
     aliases = [name for group in groups for name in re.findall(r"(?:--)?([a-z][\w-]*)", group)]
     return tuple(sorted({*own, *(f"--{name}" for name in aliases)}))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # SCX_SIM_SEED, SCX_SIM_NOISE, SCX_SIM_*_NS and so on; a table must follow from its provenance alone.
-_MODEL = ("SCX_SIM_", "SCXSIM_", "RUST_")
+_MODEL = ("SCX_SIM_", "SCXSIM_")
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,8 @@ def simulate(request: Request, folder: Path) -> Simulated:
     options = read_options(request.simulator)
     try:
         plan = _plan(request, options)
-    except (_Unsupported, NotUsableError) as reason:
-        return _not_run(Outcome.UNSUPPORTED, str(reason), {})
+    except (_Unsupported, NotUsableError) as error:
+        return _not_run(Outcome.UNSUPPORTED, str(error), {})
     raw = folder / "raw"
     raw.mkdir(parents=True, exist_ok=True)
     for name in (*TRACE_FILES.values(), CALLS):
