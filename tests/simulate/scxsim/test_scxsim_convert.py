@@ -211,3 +211,15 @@ def test_more_kinds_than_a_table_can_name_are_counted(tmp_path):
         assert made.table.num_rows + made.capability.unparsed == 200
         assert 0 < made.capability.unparsed < 120
         assert all(len(note) <= 1000 for note in made.capability.notes)
+
+
+FIXTURES = Path(__file__).parents[2] / "fixtures/scxsim-standin"
+
+
+def test_the_fixtures_are_what_the_exports_write():
+    """They stand in for captures in the tests of recognition and of mutants."""
+    records = scenario(TASKS, 3, 1_000_000_000, 1)
+    made = {"scxsim.pftrace": perfetto(records, TASKS, 3), "scxsim.json": chrome(records, TASKS, 3)}
+    made["structops.jsonl"] = jsonl(records)
+    for name, data in made.items():
+        assert (FIXTURES / name).read_bytes() == data

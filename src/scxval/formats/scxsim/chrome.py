@@ -15,7 +15,7 @@ from typing import Any
 from scxval.errors import ScxvalError
 from scxval.events.schema import MAX_CPU, TraceKind
 from scxval.formats.conversion import Conversion, Losses
-from scxval.formats.scxsim.kinds import CALL_REACH, OFF, TRACK_REACH, instant_kind
+from scxval.formats.scxsim.kinds import ABOUT_A_CPU, CALL_REACH, OFF, TRACK_REACH, instant_kind
 from scxval.formats.scxsim.rows import (
     MAX_TID,
     MAX_TIME_NS,
@@ -156,7 +156,7 @@ def _columns(kind: str, args: dict[str, Any], cpu: int) -> dict[str, Any]:
         given["other_cpu"] = number(args["selected_cpu"], 0, MAX_CPU)
     elif "target_cpu" in args:
         given["other_cpu"] = number(args["target_cpu"], 0, MAX_CPU)
-    elif "cpu" in args:
+    elif "cpu" in args and kind in ABOUT_A_CPU:
         given["other_cpu"] = number(args["cpu"], 0, MAX_CPU)
     if kind == TraceKind.BALANCE and args["prev_pid"] is not None:
         given["other_tid"] = _tid(args["prev_pid"])

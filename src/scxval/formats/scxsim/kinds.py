@@ -100,6 +100,8 @@ CALL_REACH: dict[str, frozenset[str]] = {
     TraceKind.KICK_CPU: frozenset(("other_cpu",)),
     TraceKind.TICK: frozenset(("tid",)),
 }
+# Those of its own kinds that have the CPU they are about in `cpu`; of the others that is where they are.
+ABOUT_A_CPU = ("UpdateIdle", "IrqStart", "IrqEnd")
 # What a kind of the simulator's own may fill.
 OWN_COLUMNS = ("tid", "other_cpu", "dsq_id", "flags")
 

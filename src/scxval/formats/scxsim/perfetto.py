@@ -7,7 +7,6 @@ it happened on that CPU, anything else says its CPU in an annotation. Times are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +35,14 @@ from scxval.formats.perfetto.track_events import (
 )
 from scxval.formats.perfetto.tracks import Tracks, read_tracks
 from scxval.formats.perfetto.wire import Data, Int64s
-from scxval.formats.scxsim.kinds import CALL_REACH, OFF, TRACK_REACH, Kinds, instant_kind
+from scxval.formats.scxsim.kinds import (
+    ABOUT_A_CPU,
+    CALL_REACH,
+    OFF,
+    TRACK_REACH,
+    Kinds,
+    instant_kind,
+)
 from scxval.formats.scxsim.rows import MAX_TID, finish
 from scxval.formats.source import read_source
 
@@ -100,9 +106,34 @@ class _Numbers:
         return np.where(good, self.value, NULL)
 
 
+@dataclass(frozen=True)
+class _Read:
+    """Events with a time, their annotations, tracks, and kinds (codes; _NO_KIND: none)."""
+
+    events: TrackEvents
+    time_ns: Int64s
+    notes: Annotations
+    lanes: _Lanes
+    kind: Ints
+
+    def number(self, name: str) -> _Numbers:
+        """An annotation that is a number."""
+        return _numbers(self.notes, name, len(self.events))
+
+    def of(self, *kinds: TraceKind) -> Bools:
+        """Which events are of these kinds."""
+        return np.isin(self.kind, [KIND[kind] for kind in kinds])
+
+    @property
+    def own(self) -> Bools:
+        """Which are of the simulator's own kinds."""
+        return self.kind >= len(KIND)
+
+
 def _rows(
     data: Data, packets: Packets, kinds: Kinds, names: Names, faults: Faults
 ) -> tuple[Columns, list[str]]:
+    """The rows, and their probes by code; what is no row is counted."""
     interned = read_interned(data, packets)
     events = read_track_events(data, packets, interned, faults)
     time_ns = packets.timestamp[events.packet]
@@ -113,36 +144,13 @@ def _rows(
     tracks = read_tracks(data, packets, faults)
     lanes = _lanes(events, tracks)
     kind, probe, probes = _kinds(events, notes, lanes, kinds)
-    reason = np.full(len(KIND) + 200, NULL)
-    for known, why in OFF.values():
-        reason[KIND[known]] = NULL if why is None else REASON[why]
-
-    def number(name: str) -> _Numbers:
-        return _numbers(notes, name, len(events))
-
-    woke = kind == KIND[TraceKind.TASK_WOKE]
-    idle = kind == KIND[TraceKind.CPU_IDLE]
-    cpu = lanes.cpu
-    # A wakeup says its CPU as the target only.
-    for name, which in (("cpu", cpu == NULL), ("target_cpu", (cpu == NULL) & woke)):
-        cpu = np.where(which & (cpu == NULL), number(name).within(0, MAX_CPU), cpu)
-    tid = np.where(lanes.tid != NULL, lanes.tid, number("pid").within(1, MAX_TID))
-    tid = np.where(idle, 0, tid)
-    other_cpu = np.full(len(events), NULL, dtype=np.int64)
-    own = kind >= len(KIND)
-    for name, which in (
-        ("selected_cpu", kind == KIND[TraceKind.SELECT_TASK_RQ]),
-        ("target_cpu", (kind == KIND[TraceKind.KICK_CPU]) | own),
-        ("cpu", own),
-    ):
-        other_cpu = np.where(
-            which & (other_cpu == NULL), number(name).within(0, MAX_CPU), other_cpu
-        )
-    balance = kind == KIND[TraceKind.BALANCE]
-    moved = kind == KIND[TraceKind.DSQ_MOVE_TO_LOCAL]
-    wide = _wide(kind, number)
+    read = _Read(events, time_ns, notes, lanes, kind)
+    cpu, tid, wide = _cpu(read), _tid(read), _wide(read)
+    other_cpu = _other_cpu(read, kinds)
+    moved = read.of(TraceKind.DSQ_MOVE_TO_LOCAL)
+    success = np.where(moved, read.number("success").within(0, 1), NULL)
+    prev = read.number("prev_pid").within(1, MAX_TID)
     good = (kind != _NO_KIND) & (cpu != NULL) & ~_lacking(kind, tid, other_cpu, wide)
-    success = number("success").within(0, 1)
     good &= ~(moved & (success == NULL))
     faults.at("event that lacks what its kind has", packets.spans.start[events.packet[~good]])
     made = rows(
@@ -152,15 +160,52 @@ def _rows(
         kind[good],
         0,
         tid=tid[good],
-        comm=_comms(tid, cpu, idle, tracks, names)[good],
-        other_tid=np.where(balance, number("prev_pid").within(1, MAX_TID), NULL)[good],
+        comm=_comms(tid, cpu, read.of(TraceKind.CPU_IDLE), tracks, names)[good],
+        other_tid=np.where(read.of(TraceKind.BALANCE), prev, NULL)[good],
         other_cpu=other_cpu[good],
-        reason=reason[kind[good]],
-        success=np.where(moved, success, NULL)[good],
+        reason=_reasons()[kind[good]],
+        success=success[good],
         wide={name: column.take(good) for name, column in wide.items()},
     )
     made.probe[:] = probe[good]
     return made, probes
+
+
+def _cpu(read: _Read) -> Int64s:
+    """The CPU of each event: its lane's, else as it says; a wakeup says it as the target only."""
+    said = read.number("cpu").within(0, MAX_CPU)
+    target = read.number("target_cpu").within(0, MAX_CPU)
+    cpu = np.where(read.lanes.cpu != NULL, read.lanes.cpu, said)
+    return np.where((cpu == NULL) & read.of(TraceKind.TASK_WOKE), target, cpu)
+
+
+def _tid(read: _Read) -> Int64s:
+    """The task of each event: its track's, else as it says."""
+    said = read.number("pid").within(1, MAX_TID)
+    tid = np.where(read.lanes.tid != NULL, read.lanes.tid, said)
+    return np.where(read.of(TraceKind.CPU_IDLE), 0, tid)
+
+
+def _other_cpu(read: _Read, kinds: Kinds) -> Int64s:
+    """The CPU that each event is about, where that is another one than its own."""
+    about = np.isin(read.kind, [kinds.code[name] for name in ABOUT_A_CPU if name in kinds.code])
+    other = np.full(len(read.events), NULL, dtype=np.int64)
+    for name, which in (
+        ("selected_cpu", read.of(TraceKind.SELECT_TASK_RQ)),
+        ("target_cpu", read.of(TraceKind.KICK_CPU) | read.own),
+        ("cpu", about),
+    ):
+        given = read.number(name).within(0, MAX_CPU)
+        other = np.where(which & (other == NULL), given, other)
+    return other
+
+
+def _reasons() -> Int64s:
+    """The reason of each kind, codes."""
+    reasons = np.full(Kinds.LIMIT + 1, NULL)
+    for kind, why in OFF.values():
+        reasons[KIND[kind]] = NULL if why is None else REASON[why]
+    return reasons
 
 
 def _lacking(kind: Ints, tid: Int64s, other_cpu: Int64s, wide: dict[str, Wide]) -> Bools:
@@ -177,26 +222,23 @@ def _lacking(kind: Ints, tid: Int64s, other_cpu: Int64s, wide: dict[str, Wide]) 
     return lacking
 
 
-def _wide(kind: Ints, number: Callable[[str], _Numbers]) -> dict[str, Wide]:
-    inserts = np.isin(kind, [KIND[TraceKind.DSQ_INSERT], KIND[TraceKind.DSQ_INSERT_VTIME]])
-    own = kind >= len(KIND)
-    queue, enqueue, dequeue = number("scx_dsq_id"), number("enq_flags"), number("deq_flags")
-    plain = number("dsq_id")
-    has_queue = inserts | own | (kind == KIND[TraceKind.DSQ_MOVE_TO_LOCAL])
-    has_flags = own | (kind == KIND[TraceKind.ENQUEUE_TASK])
-    slice_ns, vtime = number("slice_ns"), number("vtime")
+def _wide(read: _Read) -> dict[str, Wide]:
+    inserts = read.of(TraceKind.DSQ_INSERT, TraceKind.DSQ_INSERT_VTIME)
+    queued = inserts | read.own | read.of(TraceKind.DSQ_MOVE_TO_LOCAL)
+    flagged = read.own | read.of(TraceKind.ENQUEUE_TASK)
+    slice_ns, vtime = read.number("slice_ns"), read.number("vtime")
     return {
-        "dsq_id": _bits(
-            np.where(queue.known, queue.value, plain.value),
-            has_queue & (queue.known | plain.known),
-        ),
-        "flags": _bits(
-            np.where(enqueue.known, enqueue.value, dequeue.value),
-            has_flags & (enqueue.known | dequeue.known),
-        ),
+        "dsq_id": _either(read.number("scx_dsq_id"), read.number("dsq_id"), queued),
+        "flags": _either(read.number("enq_flags"), read.number("deq_flags"), flagged),
         "slice_ns": _bits(slice_ns.value, slice_ns.known & inserts),
-        "vtime": _bits(vtime.value, vtime.known & (kind == KIND[TraceKind.DSQ_INSERT_VTIME])),
+        "vtime": _bits(vtime.value, vtime.known & read.of(TraceKind.DSQ_INSERT_VTIME)),
     }
+
+
+def _either(first: _Numbers, second: _Numbers, which: Bools) -> Wide:
+    """The first of two annotations that is there."""
+    value = np.where(first.known, first.value, second.value)
+    return _bits(value, which & (first.known | second.known))
 
 
 def _bits(value: Int64s, known: Bools) -> Wide:
