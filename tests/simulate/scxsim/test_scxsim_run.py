@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -159,8 +160,7 @@ def test_a_hang_is_killed_with_its_children(tmp_path, request_of):
     assert time.monotonic() - start < 30
     raw = tmp_path / "cell/raw"
     assert (raw / "child").exists()
-    time.sleep(0.2)
-    assert not processes_in(raw)
+    must_become_true(lambda: not processes_in(raw))
 
 
 def processes_in(folder: Path) -> list[str]:
@@ -174,6 +174,27 @@ def processes_in(folder: Path) -> list[str]:
         except OSError:
             continue
     return found
+
+
+def test_it_does_not_outlive_who_started_it(tmp_path):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    script = (
+        "import sys; from pathlib import Path; from scxval.simulate.scxsim.process import run\n"
+        "raw = Path(sys.argv[1])\n"
+        "run(['sleep', '600'], raw, raw / 'out', raw / 'err', 600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(raw)]) as caller:
+        must_become_true(lambda: processes_in(raw))
+        caller.kill()
+    must_become_true(lambda: not processes_in(raw))
+
+
+def must_become_true(what) -> None:
+    end = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(("mode", "printed"), [("wrong-clock", "pmu"), ("no-clock", None)])

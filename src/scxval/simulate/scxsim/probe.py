@@ -61,7 +61,8 @@ def find(binary: str) -> Path:
         )
     found = shutil.which(str(Path(binary).expanduser()) if "/" in binary else binary)
     if found:
-        return Path(found).resolve()
+        # Not what a link points to: a program may look at the name that it is called by.
+        return Path(found).absolute()
     if "/" not in binary:
         raise NotUsableError(
             f"no {binary} on PATH: build scxsim from its source, and put it there or give its path as "

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 
 # SCX_SIM_SEED, SCX_SIM_NOISE, SCX_SIM_*_NS and so on; a table must follow from its provenance alone.
 _MODEL = ("SCX_SIM_", "SCXSIM_")
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ def run(argv: list[str], folder: Path, stdout: Path, stderr: Path, limit_s: floa
             stdout=out,
             stderr=err,
             start_new_session=True,
+            preexec_fn=_die_with_parent,
         )
     handle = os.pidfd_open(process.pid)
     try:
@@ -58,3 +61,8 @@ def run(argv: list[str], folder: Path, stdout: Path, stderr: Path, limit_s: floa
             os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
     return Ended(code if ended else None, time.monotonic() - start)
+
+
+def _die_with_parent() -> None:
+    """A workflow that is killed ends whoever called `run` without a word: nobody else would end this."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
