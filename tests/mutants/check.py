@@ -22,8 +22,8 @@ from scxval.events.capability import Capability
 from scxval.events.schema import EVENT_SCHEMA
 from scxval.events.stats import write_stats
 from scxval.events.table import write_events
+from scxval.formats.conversion import EXAMPLE_CHARS, EXAMPLES, StatsConversion
 from scxval.formats.source import read_source
-from scxval.tracers.conversion import EXAMPLE_CHARS, EXAMPLES, StatsConversion
 from scxval.tracers.convert import Converted, Converter, converters
 from tests.captures import Capture
 from tests.mutants.make import CUT_GZIP, Mutant, Original

@@ -14,7 +14,7 @@ import pytest
 from scxval.errors import ScxvalError
 from scxval.events.capability import Capability
 from scxval.events.schema import EVENT_SCHEMA
-from scxval.tracers.conversion import Conversion
+from scxval.formats.conversion import Conversion
 from tests.captures import Capture, captures
 from tests.mutants import run as runs
 from tests.mutants.check import Broken, Subject, ends_whole, shortened

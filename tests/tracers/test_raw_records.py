@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from scxval.errors import ScxvalError
 from scxval.events.capability import GUEST_CLOCK
 from scxval.events.columns import Names
+from scxval.formats.conversion import Conversion, Losses
 from scxval.formats.ringbuffer import PageLayout
 from scxval.formats.source import read_source
 from scxval.formats.tracepoint import Tracepoint
-from scxval.tracers.conversion import Conversion, Losses
 from scxval.tracers.ftrace.archive import read_archive
 from scxval.tracers.raw_records import (
     RingReader,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scxval.tracers.convert import converters, recognise
+from scxval.tracers.convert import converters, packages, recognise
 from tests.captures import Capture, captures, claims
 
 ROOT = Path(__file__).parents[2]
@@ -33,8 +33,8 @@ def test_every_converter_has_a_capture():
 
 
 def test_a_capture_by_a_tracers_own_name_is_that_tracers():
-    for name in converters():
-        file = importlib.import_module(f"scxval.tracers.{name}").RAW_FILE
+    for name, package in packages().items():
+        file = importlib.import_module(package).RAW_FILE
         for capture in captures():
             if capture.path.name in (file, f"{file}.gz"):
                 assert capture.source == name

@@ -12,6 +12,8 @@ from pathlib import Path
 
 # The clock of every table that may be laid beside another's: the guest's CLOCK_MONOTONIC.
 GUEST_CLOCK = "monotonic"
+# The clock of simulated tables: it begins at 0 with the workload, and is no machine's.
+VIRTUAL_CLOCK = "virtual"
 
 
 @dataclass(frozen=True)

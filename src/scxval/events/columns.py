@@ -358,15 +358,20 @@ def _carried(values: Ints, life: Bools) -> Ints:
     return extended[nearest]
 
 
-def to_table(columns: Columns, comms: Iterable[str], probes: Iterable[str]) -> pa.Table:
-    """The event table of rows in order; evidence is dropped."""
+def to_table(
+    columns: Columns,
+    comms: Iterable[str],
+    probes: Iterable[str],
+    kinds: Sequence[str] = KINDS,
+) -> pa.Table:
+    """The event table of rows in order; evidence is dropped. `kinds` are the kinds' names by code."""
     # Column by column: all of them twice would be the most that a conversion ever holds.
     real = columns.kind >= 0
     keep: Bools | slice = slice(None) if real.all() else real
     made = {
         "time_ns": pa.array(columns.time_ns[keep]),
         "cpu": pa.array(columns.cpu[keep]),
-        "kind": _text(columns.kind[keep], [str(kind) for kind in KINDS]),
+        "kind": _text(columns.kind[keep], [str(kind) for kind in kinds]),
         "comm": _text(columns.comm[keep], list(comms)),
         "reason": _text(columns.reason[keep], [str(reason) for reason in REASONS]),
         "probe": _text(columns.probe[keep], list(probes)),

@@ -57,7 +57,10 @@ _TEXT: tuple[tuple[str, str], ...] = (
         r"Attach(ed|ing) \d+ probes?",
         "the text of a bpftrace script that is not scxval's: its lines have a form of their own",
     ),
-    (r'\s*\{\s*"traceEvents"', "a JSON trace of Chrome's format: no tracer here writes it"),
+    (
+        r'\s*\{\s*"traceEvents"',
+        "a JSON trace of Chrome's format that scxsim did not write: no tracer here does",
+    ),
 )
 
 

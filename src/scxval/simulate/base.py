@@ -11,11 +11,10 @@ import pyarrow as pa
 
 from scxval.catalog.model import Machine, Scheduler, Simulator, Workload
 from scxval.catalog.outcomes import Outcome
-from scxval.events.capability import Capability
+from scxval.events.capability import VIRTUAL_CLOCK, Capability
 from scxval.simulate.parameters import Parameters
 
-# The clock of simulated tables: it begins at 0 with the workload, and is no machine's.
-VIRTUAL_CLOCK = "virtual"
+__all__ = ["VIRTUAL_CLOCK", "Request", "Simulated"]
 
 
 @dataclass(frozen=True)

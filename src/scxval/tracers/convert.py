@@ -26,11 +26,13 @@ from scxval.events.capability import GUEST_CLOCK, Capability
 from scxval.events.stats import empty_stats, write_stats
 from scxval.events.table import empty_table, is_events, write_events
 from scxval.files import whole
+from scxval.formats.conversion import StatsConversion
 from scxval.formats.near import PARQUET_MAGIC, what_is
 from scxval.formats.source import read_head
-from scxval.tracers.conversion import StatsConversion
 
 HEAD_BYTES = 4096
+# Simulators write files too. Their readers lie in formats, where this module and simulate may import them.
+SIMULATORS = {"scxsim": "scxval.formats.scxsim"}
 
 
 class Converted(Protocol):
@@ -55,10 +57,15 @@ class Converter(Protocol):
         """Convert the file; ScxvalError when it cannot be read at all."""
 
 
+def packages() -> dict[str, str]:
+    """Every package with a converter, by the source's name: the tracers', and simulators' formats."""
+    tracers = (m.name for m in pkgutil.iter_modules(scxval.tracers.__path__) if m.ispkg)
+    return dict(sorted({**{n: f"scxval.tracers.{n}" for n in tracers}, **SIMULATORS}.items()))
+
+
 def converters() -> dict[str, Converter]:
-    """Every tracer module with its converter, by name."""
-    names = sorted(m.name for m in pkgutil.iter_modules(scxval.tracers.__path__) if m.ispkg)
-    return {name: _module(f"scxval.tracers.{name}.convert") for name in names}
+    """The converter of every package, by the source's name."""
+    return {name: _module(f"{package}.convert") for name, package in packages().items()}
 
 
 def _module(name: str) -> Any:
@@ -213,8 +220,8 @@ def _raw_file(raw: Path) -> tuple[Path | None, str]:
 def raw_files(raw: Path) -> list[tuple[Path, str]]:
     """The traces in a raw folder, by the names that tracers give them, each with its tracer's name."""
     found = []
-    for name in converters():
-        file = str(_module(f"scxval.tracers.{name}").RAW_FILE)
+    for name, package in packages().items():
+        file = str(_module(package).RAW_FILE)
         paths = [raw / file, raw / f"{file}.gz"] if file else []
         found += [(path, name) for path in paths if path.is_file()][:1]
     return found

@@ -11,8 +11,8 @@ from importlib import import_module
 from pathlib import Path
 
 from scxval.errors import ScxvalError
-from scxval.tracers.conversion import StatsConversion
-from scxval.tracers.convert import Converted, convert_file, converters, raw_files, stats_beside
+from scxval.formats.conversion import StatsConversion
+from scxval.tracers.convert import Converted, convert_file, packages, raw_files, stats_beside
 
 EVENTS_FILE = "events.parquet"
 CAPABILITY_FILE = "capability.json"
@@ -109,11 +109,11 @@ def formats() -> list[str]:
     """One line for each known format: its converter, the trace's usual name, what it is."""
     lines = []
     for name, file in _raw_names().items():
-        about = (import_module(f"scxval.tracers.{name}").__doc__ or "").splitlines()[0]
+        about = (import_module(packages()[name]).__doc__ or "").splitlines()[0]
         lines.append(f"{name:<12} {file or '-':<14} {about}")
     return lines
 
 
 def _raw_names() -> dict[str, str]:
     """The name that a trace has in a raw folder, by converter; "" for one that has none."""
-    return {name: str(import_module(f"scxval.tracers.{name}").RAW_FILE) for name in converters()}
+    return {name: str(import_module(package).RAW_FILE) for name, package in packages().items()}

@@ -24,10 +24,10 @@ from scxval.events.clocks import foreign_clock
 from scxval.events.columns import EVIDENCE, NULL, Columns, Ints, Names, rows
 from scxval.events.gather import Gathered
 from scxval.events.schema import MAX_CPU
+from scxval.formats.conversion import EXAMPLES, Conversion, Losses
 from scxval.formats.ringbuffer import PageLayout, PageRecords, Sizes, read_pages
 from scxval.formats.source import GZIP_MAGIC, read_source
 from scxval.formats.tracepoint import Field, Tracepoint, integers, parse_tracepoint, places, texts
-from scxval.tracers.conversion import EXAMPLES, Conversion, Losses
 from scxval.tracers.sched_records import (
     COMM_FIELDS,
     CPU_FIELDS,

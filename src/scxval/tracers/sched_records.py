@@ -26,7 +26,7 @@ from scxval.events.columns import (
     switches,
 )
 from scxval.events.schema import Reason, TraceKind
-from scxval.tracers.conversion import Conversion, Losses, Reach, conclude
+from scxval.formats.conversion import Conversion, Losses, Reach, conclude
 
 # The fields that are read of each tracepoint; names of tasks are codes of one `Names`.
 FIELDS: dict[str, tuple[str, ...]] = {

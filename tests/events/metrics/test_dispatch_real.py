@@ -15,8 +15,8 @@ import pytest
 from scxval.events.metrics import measure
 from scxval.events.metrics.trace import NEVER, take_apart
 from scxval.events.schema import dsq_name
+from scxval.formats.conversion import Conversion
 from scxval.tracers.bpftrace.convert import convert
-from scxval.tracers.conversion import Conversion
 
 TRACE = Path(__file__).parents[2] / "fixtures/bpftrace-rusty/bpftrace.txt.gz"
 INSERT = re.compile(

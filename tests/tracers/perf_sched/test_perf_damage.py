@@ -13,7 +13,7 @@ import pytest
 
 from scxval.errors import ScxvalError
 from scxval.events.metrics import measure
-from scxval.tracers.conversion import Conversion
+from scxval.formats.conversion import Conversion
 from scxval.tracers.convert import recognise
 from scxval.tracers.perf_sched.convert import convert
 from scxval.tracers.perf_sched.file import open_file

@@ -16,11 +16,11 @@ import pytest
 
 from scxval.errors import ScxvalError
 from scxval.events.columns import Names
+from scxval.formats.conversion import Losses, conclude
 from scxval.formats.perfetto.faults import Faults
 from scxval.formats.perfetto.ftrace import read_bundles
 from scxval.formats.perfetto.packets import read_packets
 from scxval.formats.source import CUT_NOTE as GZIP_CUT
-from scxval.tracers.conversion import Losses, conclude
 from scxval.tracers.wprof import ftrace, rows
 from scxval.tracers.wprof.convert import convert, recognises
 from scxval.tracers.wprof.events import CATEGORIES, Events, read_events, thread_groups

@@ -18,6 +18,7 @@ import numpy as np
 
 from scxval.events.columns import Columns, Names, merge
 from scxval.events.gather import Gathered
+from scxval.formats.conversion import Conversion, Losses, conclude
 from scxval.formats.source import Blocks, line_pieces
 from scxval.tracers.bpftrace import LOST_PATTERN, SCRIPT_FILE
 from scxval.tracers.bpftrace.pairing import settle_returns, settle_yields
@@ -25,7 +26,6 @@ from scxval.tracers.bpftrace.probes import HEADER, Point
 from scxval.tracers.bpftrace.reach import attached_points, duplicates, reach_of, sees_yields
 from scxval.tracers.bpftrace.records import LineCounts, Records, read_records
 from scxval.tracers.bpftrace.rows import PROBE_NAMES, makes_rows, rows_of
-from scxval.tracers.conversion import Conversion, Losses, conclude
 
 SOURCE = "bpftrace"
 # Text read at a time: what is made of it on the way to rows is several times as large.

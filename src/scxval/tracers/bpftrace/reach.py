@@ -12,9 +12,9 @@ import re
 from collections.abc import Mapping
 
 from scxval.events.schema import TraceKind
+from scxval.formats.conversion import Reach
 from scxval.tracers.bpftrace import SCRIPT_FILE
 from scxval.tracers.bpftrace.probes import PROBES, SWITCH, SWITCH_KINDS, YIELDS, Point, Probe
-from scxval.tracers.conversion import Reach
 
 # How many records each point left.
 Seen = Mapping[Point, int]

@@ -14,6 +14,7 @@ import numpy as np
 
 from scxval.events.columns import Names
 from scxval.events.schema import MAX_CPU
+from scxval.formats.conversion import EXAMPLE_CHARS, EXAMPLES
 from scxval.formats.scan import DECIMAL, HEXADECIMAL, SIGNED, Flags, Lines, Positions, Scan, Words
 from scxval.tracers.bpftrace.probes import (
     BEGIN,
@@ -24,7 +25,6 @@ from scxval.tracers.bpftrace.probes import (
     PROBES,
     Point,
 )
-from scxval.tracers.conversion import EXAMPLE_CHARS, EXAMPLES
 
 # Tokens of a line before its key=value pairs: time, CPU, record name.
 LEAD = 3

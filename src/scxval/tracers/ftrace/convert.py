@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from scxval.errors import ScxvalError
+from scxval.formats.conversion import Conversion
 from scxval.formats.ringbuffer import PageLayout, parse_layout
 from scxval.formats.source import read_head
-from scxval.tracers.conversion import Conversion
 from scxval.tracers.ftrace.archive import PREFIX, Archive, read_archive
 from scxval.tracers.ftrace.text import convert_text, is_text
 from scxval.tracers.raw_records import (

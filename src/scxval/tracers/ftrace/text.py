@@ -21,9 +21,9 @@ from scxval.errors import ScxvalError
 from scxval.events.capability import GUEST_CLOCK
 from scxval.events.columns import NULL, Ints, Names
 from scxval.events.gather import Gathered
+from scxval.formats.conversion import EXAMPLES, Conversion, Losses
 from scxval.formats.scan import SPACE, Flags, Lines, Positions, Scan
 from scxval.formats.source import Blocks, line_pieces
-from scxval.tracers.conversion import EXAMPLES, Conversion, Losses
 from scxval.tracers.ftrace.fields import PARSERS, Parsed
 from scxval.tracers.raw_records import others_note, selected_clock
 from scxval.tracers.sched_records import FIELDS, MAX_TID, Records, columns_of, convert_columns

@@ -15,8 +15,8 @@ from scxval.events.capability import GUEST_CLOCK
 from scxval.events.clocks import foreign_clock
 from scxval.events.columns import NULL, Columns, Names
 from scxval.events.schema import MAX_CPU
+from scxval.formats.conversion import EXAMPLES, Conversion, Losses
 from scxval.formats.tracepoint import Tracepoint, integers, places, texts
-from scxval.tracers.conversion import EXAMPLES, Conversion, Losses
 from scxval.tracers.perf_sched.chain import Chain, Piece, Type
 from scxval.tracers.perf_sched.compressed import Compressed
 from scxval.tracers.perf_sched.file import (

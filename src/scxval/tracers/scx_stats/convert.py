@@ -19,8 +19,8 @@ from scxval.errors import ScxvalError
 from scxval.events.capability import Capability
 from scxval.events.stats import stats_table
 from scxval.events.table import empty_table
+from scxval.formats.conversion import EXAMPLE_CHARS, EXAMPLES, StatsConversion
 from scxval.formats.source import read_source
-from scxval.tracers.conversion import EXAMPLE_CHARS, EXAMPLES, StatsConversion
 from scxval.tracers.scx_stats.meta import About, about, is_meta, top_of
 
 SAMPLED = re.compile(rb'\s*\{\s*"t_(sent|recv)_mono_ns"\s*:\s*\d+\s*,')

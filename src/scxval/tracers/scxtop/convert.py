@@ -31,6 +31,7 @@ from scxval.events.columns import (
 )
 from scxval.events.gather import Gathered
 from scxval.events.schema import Reason, TraceKind
+from scxval.formats.conversion import Conversion, Losses, conclude
 from scxval.formats.perfetto.clocks import (
     BOOTTIME,
     MONOTONIC,
@@ -57,7 +58,6 @@ from scxval.formats.perfetto.text import task_names
 from scxval.formats.perfetto.tracks import Tracks, read_tracks
 from scxval.formats.perfetto.wire import LEN, VARINT, Bools, Data, Fields, Int64s
 from scxval.formats.source import read_source
-from scxval.tracers.conversion import Conversion, Losses, conclude
 from scxval.tracers.scxtop.ends import common_end
 from scxval.tracers.scxtop.samples import Samples, queue_of_switches, read_samples
 

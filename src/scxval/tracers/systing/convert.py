@@ -26,6 +26,7 @@ from scxval.events.columns import (
     switches,
 )
 from scxval.events.schema import MAX_CPU, Reason, TraceKind
+from scxval.formats.conversion import Conversion, Losses, conclude
 from scxval.formats.perfetto.clocks import BOOTTIME, MONOTONIC, REALTIME, Clocks, read_clocks
 from scxval.formats.perfetto.faults import Faults
 from scxval.formats.perfetto.ftrace import (
@@ -48,7 +49,6 @@ from scxval.formats.perfetto.text import task_names
 from scxval.formats.perfetto.tracks import Tracks, read_tracks
 from scxval.formats.perfetto.wire import LEN, VARINT, Bools, Data, Int64s
 from scxval.formats.source import read_source
-from scxval.tracers.conversion import Conversion, Losses, conclude
 
 SOURCE = "systing"
 PROBES = ("sched_switch", "sched_waking", "sched_wakeup_new", "sched_process_exit", "descriptor")

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from scxval.errors import ScxvalError
+from scxval.formats.conversion import Conversion
 from scxval.formats.ringbuffer import PageLayout, parse_layout
-from scxval.tracers.conversion import Conversion
 from scxval.tracers.raw_records import (
     RingReader,
     opened,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scxval.formats.conversion import Conversion
 from scxval.formats.source import read_head
-from scxval.tracers.conversion import Conversion
 from scxval.tracers.wprof import ndjson, perfetto
 
 

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from scxval.errors import ScxvalError
 from scxval.events.columns import Columns, Names, Side, merge
 from scxval.events.gather import Gathered
+from scxval.formats.conversion import EXAMPLE_CHARS, EXAMPLES, Conversion, Losses, conclude
 from scxval.formats.source import Source, whole_lines
-from scxval.tracers.conversion import EXAMPLE_CHARS, EXAMPLES, Conversion, Losses, conclude
 from scxval.tracers.wprof import rows
 from scxval.tracers.wprof.interning import Interner
 from scxval.tracers.wprof.scan import BAD, FIRST, NONE, SECOND, WAKER, Lines, read_lines

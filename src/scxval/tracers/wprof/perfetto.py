@@ -12,6 +12,7 @@ import numpy as np
 
 from scxval.errors import ScxvalError
 from scxval.events.columns import Names
+from scxval.formats.conversion import Conversion, Losses, conclude
 from scxval.formats.perfetto.clocks import BOOTTIME, REALTIME, read_clocks
 from scxval.formats.perfetto.faults import Faults
 from scxval.formats.perfetto.ftrace import read_bundles
@@ -19,7 +20,6 @@ from scxval.formats.perfetto.head import first_packets, message_fields
 from scxval.formats.perfetto.packets import CLOCK_SNAPSHOT, Packets, read_packets
 from scxval.formats.perfetto.wire import Data
 from scxval.formats.source import read_source
-from scxval.tracers.conversion import Conversion, Losses, conclude
 from scxval.tracers.wprof import ftrace, rows
 from scxval.tracers.wprof.events import read_events, thread_groups
 from scxval.tracers.wprof.session import Origin, Start, origin

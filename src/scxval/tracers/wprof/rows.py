@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from scxval.events.columns import EVIDENCE, NULL, Columns, Ints, Side, Wide, off_cpu, rows, switches
 from scxval.events.schema import Reason, TraceKind
-from scxval.tracers.conversion import Reach
+from scxval.formats.conversion import Reach
 from scxval.tracers.wprof import LOST_PATTERN
 from scxval.tracers.wprof.words import INSERTS, STATES
 

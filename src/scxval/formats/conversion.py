@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from scxval.events.capability import GUEST_CLOCK, Capability
 from scxval.events.clocks import clock_notes
-from scxval.events.columns import KIND, Columns, Names, complete_tasks, merge, to_table
+from scxval.events.columns import KIND, KINDS, Columns, Names, complete_tasks, merge, to_table
 from scxval.events.schema import EVENT_SCHEMA, TraceKind
 
 # Columns that every row of every source has.
@@ -48,6 +48,8 @@ class Losses:
 
 
 Reach = Mapping[TraceKind, frozenset[str]]
+# With kinds that only one source has.
+OpenReach = Mapping[str, frozenset[str]]
 
 
 def conclude(
@@ -55,11 +57,12 @@ def conclude(
     parts: list[Columns],
     names: Names,
     probes: Sequence[str],
-    reach: Reach,
+    reach: Reach | OpenReach,
     losses: Losses,
     notes: Sequence[str] = (),
     ordered: bool = True,
     clock: str = GUEST_CLOCK,
+    kinds: Sequence[str] = KINDS,
 ) -> Conversion:
     """Make table and capability of a source's rows.
 
@@ -67,22 +70,25 @@ def conclude(
     that each fills besides those in ALWAYS; one of ONLY_IF_SEEN must have left a row, too. `comm`
     goes with every `tid`; `pid` too where the trace names any thread group. `ordered`: by seq, each
     CPU's records are as they happened, so that a step of the clock can be told. `clock` is the
-    table's, as in Capability. Empty notes are left out. `parts` is emptied, so that rows are not
+    table's, as in Capability. `kinds` are the names by code of a source that has kinds of its own
+    behind KINDS. Empty notes are left out. `parts` is emptied, so that rows are not
     held beside the table.
     """
     columns = merge(parts)
     parts.clear()
     columns = complete_tasks(columns)
     unseen = {kind for kind in ONLY_IF_SEEN if not (columns.kind == KIND[kind]).any()}
-    table = to_table(columns, names.list, probes)
+    table = to_table(columns, names.list, probes, kinds)
     del columns
-    kinds, fields = _reach({kind: reach[kind] for kind in reach if kind not in unseen}, table)
+    seen, fields = _reach(
+        {str(kind): filled for kind, filled in reach.items() if kind not in unseen}, table
+    )
     times = table["time_ns"]
     time_ns, cpu, seq = (table[name].to_numpy() for name in ("time_ns", "cpu", "seq"))
     steps = clock_notes(time_ns, cpu, seq, ordered)
     capability = Capability(
         source=source,
-        kinds=kinds,
+        kinds=seen,
         fields=fields,
         lost=losses.lost,
         unparsed=losses.unparsed,
@@ -95,14 +101,15 @@ def conclude(
     return Conversion(table, capability)
 
 
-def _reach(reach: Reach, table: pa.Table) -> tuple[list[str], dict[str, list[str]]]:
-    kinds = [str(kind) for kind in TraceKind if kind in reach]
+def _reach(reach: OpenReach, table: pa.Table) -> tuple[list[str], dict[str, list[str]]]:
+    known = [str(kind) for kind in TraceKind if kind in reach]
+    kinds = [*known, *sorted(kind for kind in reach if kind not in known)]
     any_pid = bool(pc.any(pc.greater(table["pid"], 0)).as_py())
     # Idle is always pid 0, also where no other thread group is known.
     with_pid = set(table["kind"].filter(pc.is_valid(table["pid"])).unique().to_pylist())
     fields = {}
     for kind in kinds:
-        filled = ALWAYS | reach[TraceKind(kind)]
+        filled = ALWAYS | reach[kind]
         if "tid" in filled:
             filled |= {"comm", "pid"} if any_pid or kind in with_pid else {"comm"}
         fields[kind] = [name for name in EVENT_SCHEMA.names if name in filled]
