@@ -35,7 +35,9 @@ COMMON = (
     *("-fno-strict-aliasing", "-fno-stack-protector", "-fno-ident"),
 )
 INCLUDES = ("-I/build/gen", "-I/build/builtin/engine", "-I/build/builtin/shim/include")
-OWN = ("-fno-builtin", "-Wall", "-Wextra", "-Werror", "-Wno-gnu", *INCLUDES)
+# Which of several gcc installations clang would take C++ from is of no interest here, but a warning.
+TOOLS = ("-Wno-unknown-warning-option", "-Wno-gcc-install-dir-libstdcxx")
+OWN = ("-fno-builtin", "-Wall", "-Wextra", "-Werror", "-Wno-gnu", *TOOLS, *INCLUDES)
 # As the tree's Makefile has it, but for the target.
 TREE = ("-D__BPF__", "-fms-extensions", "-w", *INCLUDES, "-Iinclude")
 LLVM_TEXT = ("-Xclang", "-disable-llvm-passes", "-S", "-emit-llvm")

@@ -117,7 +117,9 @@ def engine_api() -> str:
 class Checked:
     """One private copy of the library, configured with `nr_cpus` CPUs and nothing else."""
 
-    def __init__(self, library: Path, nr_cpus: int, declared: str = SHIM) -> None:
+    def __init__(
+        self, library: Path, nr_cpus: int, declared: str = SHIM, end_ns: int = 10**9
+    ) -> None:
         self.ffi = cffi.FFI()
         self.ffi.cdef(engine_api())
         self.ffi.cdef(declared)
@@ -126,9 +128,10 @@ class Checked:
             self.lib: Any = self.ffi.dlopen(copy.name)
         self.nr_cpus = nr_cpus
         self._pool = self.ffi.new("char[]", POOL_BYTES)
-        times = dict.fromkeys(("tick_ns", "wake_ns", "switch_ns", "ipi_ns", "run_scale_ppm"), 1000)
+        times = dict.fromkeys(("wake_ns", "switch_ns", "ipi_ns"), 1000)
+        times |= dict.fromkeys(("tick_ns", "run_scale_ppm"), 1_000_000)
         self._params = self.ffi.new(
-            "struct sim_params *", {**times, "end_ns": 10**9, "nr_cpus": nr_cpus}
+            "struct sim_params *", {**times, "end_ns": end_ns, "nr_cpus": nr_cpus}
         )
         assert self.lib.sim_configure(self._params, self._pool, POOL_BYTES) == 0, self.text()
 
