@@ -36,6 +36,8 @@ INCLUDES = ("-I/build/gen", "-I/build/builtin/engine", "-I/build/builtin/shim/in
 # The tree's own headers are not ours to mend, so no warnings about them.
 OWN = (
     *("-fno-builtin", "-Wall", "-Wextra", "-Werror", "-Wno-gnu"),
+    # Clang 22 on where libstdc++'s headers lie: of the build root, not of this code.
+    *("-Wno-unknown-warning-option", "-Wno-gcc-install-dir-libstdcxx"),
     *(*INCLUDES, "-isystem", "include"),
 )
 # As the tree's Makefile has it, but for the target.
