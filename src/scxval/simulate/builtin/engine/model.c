@@ -155,6 +155,30 @@ bool scx_bpf_dsq_insert___v2___compat(struct task_struct *p, u64 dsq_id, u64 sli
 bool __scx_bpf_dsq_insert_vtime(struct task_struct *p, struct scx_bpf_dsq_insert_vtime_args *args);
 bool scx_bpf_dsq_move_to_local___v2___compat(u64 dsq_id, u64 enq_flags);
 s32 scx_bpf_select_cpu_dfl(struct task_struct *p, s32 prev_cpu, u64 wake_flags, bool *is_idle);
+s32 scx_bpf_create_dsq(u64 dsq_id, s32 node);
+s32 scx_bpf_dsq_nr_queued(u64 dsq_id);
+void scx_bpf_kick_cpu(s32 cpu, u64 flags);
+bool scx_bpf_test_and_clear_cpu_idle(s32 cpu);
+
+int sim_create_dsq(u64 dsq_id)
+{
+	return scx_bpf_create_dsq(dsq_id, -1);
+}
+
+int sim_dsq_nr_queued(u64 dsq_id)
+{
+	return scx_bpf_dsq_nr_queued(dsq_id);
+}
+
+void sim_kick_cpu(int cpu, u64 flags)
+{
+	scx_bpf_kick_cpu(cpu, flags);
+}
+
+bool sim_test_and_clear_cpu_idle(int cpu)
+{
+	return scx_bpf_test_and_clear_cpu_idle(cpu);
+}
 
 bool sim_dsq_insert(int p, u64 dsq_id, u64 slice, u64 enq_flags)
 {

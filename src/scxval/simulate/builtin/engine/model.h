@@ -3,7 +3,8 @@
  * What a policy in Python sees, of the library without a scheduler (models.so); read by cffi after api.h,
  * so: no preprocessor but the guard. A task is its index, as sim_add_task gave it: a small integer costs
  * Python nothing, where a pointer is an object a call. The idle task, and no task, is -1. Operations that
- * are NULL are left out, as in struct sched_ext_ops. Functions of the kernel's name do what the kernel's do.
+ * are NULL are left out, as in struct sched_ext_ops. sim_<name> is scx_bpf_<name>() of the kernel where there is
+ * such a kfunc; the time is sim_time().
  */
 struct sim_policy {
 	int (*select_cpu)(int p, int prev_cpu, unsigned long long wake_flags);
@@ -34,16 +35,16 @@ void sim_set_policy(const struct sim_policy *policy);
 /* The simulation ends as the engine's own fault: an operation raised an exception. */
 void sim_policy_failed(const char *text);
 
-int scx_bpf_create_dsq(unsigned long long dsq_id, int node);
+int sim_create_dsq(unsigned long long dsq_id);
 _Bool sim_dsq_insert(int p, unsigned long long dsq_id, unsigned long long slice, unsigned long long enq_flags);
 _Bool sim_dsq_insert_vtime(int p, unsigned long long dsq_id, unsigned long long slice, unsigned long long vtime,
 			   unsigned long long enq_flags);
 _Bool sim_dsq_move_to_local(unsigned long long dsq_id);
-int scx_bpf_dsq_nr_queued(unsigned long long dsq_id);
-void scx_bpf_kick_cpu(int cpu, unsigned long long flags);
+int sim_dsq_nr_queued(unsigned long long dsq_id);
+void sim_kick_cpu(int cpu, unsigned long long flags);
 /* The CPU, or one less than its negative (~cpu) when it is not idle. */
 int sim_select_cpu_dfl(int p, int prev_cpu, unsigned long long wake_flags);
-_Bool scx_bpf_test_and_clear_cpu_idle(int cpu);
+_Bool sim_test_and_clear_cpu_idle(int cpu);
 /* scx_bpf_pick_idle_cpu(): of the CPUs that the task may use, and of those in one LLC, or any (-1). */
 int sim_pick_idle_cpu(int p, int llc, unsigned long long flags);
 /* Whether the CPU is in scx_bpf_get_idle_cpumask(), and all of its core (..._smtmask()). */
@@ -52,8 +53,6 @@ _Bool sim_core_is_idle(int cpu);
 _Bool sim_task_running(int p);
 int sim_task_cpu(int p);
 int sim_cpu_curr(int cpu);
-unsigned int scx_bpf_nr_cpu_ids(void);
-unsigned long long scx_bpf_now(void);
 /* bpf_get_smp_processor_id(), bpf_get_current_task() */
 int sim_cpu(void);
 int sim_current_task(void);

@@ -66,19 +66,19 @@ class Kernel:
     def __init__(self, lib: Any, nr_cpus: int) -> None:
         """`lib` is models.so, opened by cffi and configured."""
         self.nr_cpus = nr_cpus
-        self.scx_bpf_create_dsq = lib.scx_bpf_create_dsq
+        self.scx_bpf_create_dsq = lib.sim_create_dsq
         self.scx_bpf_dsq_insert = lib.sim_dsq_insert
         self.scx_bpf_dsq_insert_vtime = lib.sim_dsq_insert_vtime
         self.scx_bpf_dsq_move_to_local = lib.sim_dsq_move_to_local
-        self.scx_bpf_dsq_nr_queued = lib.scx_bpf_dsq_nr_queued
-        self.scx_bpf_kick_cpu = lib.scx_bpf_kick_cpu
+        self.scx_bpf_dsq_nr_queued = lib.sim_dsq_nr_queued
+        self.scx_bpf_kick_cpu = lib.sim_kick_cpu
         self.scx_bpf_select_cpu_dfl = lib.sim_select_cpu_dfl
-        self.scx_bpf_test_and_clear_cpu_idle = lib.scx_bpf_test_and_clear_cpu_idle
+        self.scx_bpf_test_and_clear_cpu_idle = lib.sim_test_and_clear_cpu_idle
         self.scx_bpf_pick_idle_cpu = lib.sim_pick_idle_cpu
         self.scx_bpf_task_running = lib.sim_task_running
         self.scx_bpf_task_cpu = lib.sim_task_cpu
         self.scx_bpf_cpu_curr = lib.sim_cpu_curr
-        self.scx_bpf_now = lib.scx_bpf_now
+        self.scx_bpf_now = lib.sim_time
         self.cpu_is_idle = lib.sim_cpu_is_idle
         self.core_is_idle = lib.sim_core_is_idle
         self.smp_processor_id = lib.sim_cpu
