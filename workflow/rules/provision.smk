@@ -44,7 +44,7 @@ rule kernel_functions:
     log:
         "logs/kernel_functions/{kernel}.log",
     params:
-        code=code("tracers/btf.py"),
+        code=code("tracers/btf.py", "formats/btf.py"),
     shell:
         """
         python -m scxval.tracers.btf {input.kernel:q} --output {output.functions:q} >{log:q} 2>&1
@@ -133,6 +133,46 @@ rule tree_schedulers:
             --settings {params.settings:q} \
             --root {input.root:q} \
             tree \
+            --kernel {params.kernel:q} \
+            --names {params.names:q} \
+            --output {params.folder:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule simulated_schedulers:
+    """The kernel source's own schedulers as native libraries, for the built-in simulator."""
+    input:
+        root="resources/buildroot/root.tar",
+        kernel=f"{KERNEL}/vmlinux",
+        source=f"{KERNEL}/source.deb",
+    output:
+        expand("resources/simulators/{{kernel}}/{name}.json", name=tree_names()),
+        "resources/simulators/{kernel}/models.json",
+        "resources/simulators/{kernel}/models.so",
+        "resources/simulators/{kernel}/checked.so",
+    log:
+        "logs/simulated_schedulers/{kernel}.log",
+    params:
+        code=code(
+            "provision/simulators.py",
+            "provision/enums.py",
+            "provision/mmdebstrap.py",
+            "formats/btf.py",
+            "simulate/builtin/engine/*",
+            "simulate/builtin/shim/**/*",
+        ),
+        settings=PROVISION,
+        names=tree_names(),
+        kernel=subpath(input.kernel, parent=True),
+        folder=subpath(output[0], parent=True),
+    message:
+        "Native libraries of the schedulers of the source of {wildcards.kernel}: usually 60 s"
+    shell:
+        """
+        python -m scxval.provision.simulators \
+            --settings {params.settings:q} \
+            --root {input.root:q} \
             --kernel {params.kernel:q} \
             --names {params.names:q} \
             --output {params.folder:q} \

@@ -1,0 +1,694 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduling class: ext.c of 7.2, function by function, without its locks and races.
+ *
+ * Left out, and refused where a scheduler asks for it: SCX_ENQ_IMMED, SCX_KICK_WAIT, sub-schedulers, core
+ * scheduling, CPU hotplug, tasks of other classes.
+ */
+#include "engine.h"
+
+#define BYPASS_SLICE (5 * MSEC)	/* SCX_SLICE_BYPASS */
+
+static void dispatch_enqueue(struct sim_rq *rq, struct dsq *dsq, struct sim_task *p, u64 enq_flags);
+
+static struct sim_rq *local_rq(struct dsq *dsq)
+{
+	return (struct sim_rq *)((char *)dsq - __builtin_offsetof(struct sim_rq, local));
+}
+
+static bool is_local(const struct dsq *dsq)
+{
+	return dsq->id == SCX_DSQ_LOCAL;
+}
+
+void update_curr(struct sim_rq *rq)
+{
+	struct sim_task *p = rq->curr;
+	u64 delta = S.now - p->exec_start;
+
+	if (is_idle(rq) || !delta)
+		return;
+	p->exec_start = S.now;
+	p->ran_ns += delta;
+	p->ts.se.sum_exec_runtime += delta;
+	if (p->ts.scx.slice != SCX_SLICE_INF)
+		p->ts.scx.slice -= min_u64(p->ts.scx.slice, delta);
+}
+
+static void refill_slice(struct sim_task *p)
+{
+	p->ts.scx.slice = S.bypassing ? BYPASS_SLICE : S.slice_dfl;
+	S.events[SIM_EV_REFILL_SLICE_DFL]++;
+}
+
+static bool leave_custody(struct sim_task *p)
+{
+	if (!p->in_custody || p->migrating)
+		return false;
+	p->in_custody = false;
+	return true;
+}
+
+void clear_direct_dispatch(struct sim_task *p)
+{
+	p->ddsp_dsq_id = SCX_DSQ_INVALID;
+	p->ddsp_enq_flags = 0;
+}
+
+void set_task_cpu(struct sim_task *p, u32 cpu)
+{
+	struct sim_record *r;
+
+	if (p->cpu == cpu)
+		return;
+	r = record(SIM_TASK_MIGRATED, p);
+	r->other_cpu = (s16)cpu;
+	r->other_tid = rq_of(S.this_cpu)->curr->ts.pid;
+	r->has = SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID;
+	p->cpu = cpu;
+}
+
+/* -- into a dispatch queue */
+
+static void local_post_enq(struct sim_rq *rq, struct sim_task *p, u64 enq_flags)
+{
+	if (leave_custody(p) && HAS_OP(dequeue))
+		S.ops.dequeue(&p->ts, 0);
+	if (rq->in_balance)
+		return;
+	if (is_idle(rq))
+		resched_remote(rq);
+	else if ((enq_flags & SCX_ENQ_PREEMPT) && p != rq->curr) {
+		rq->curr->ts.scx.slice = 0;
+		resched_remote(rq);
+	}
+}
+
+static void dispatch_enqueue(struct sim_rq *rq, struct dsq *dsq, struct sim_task *p, u64 enq_flags)
+{
+	(void)rq;
+	if ((dsq->id & SCX_DSQ_FLAG_BUILTIN) && (enq_flags & SCX_ENQ_DSQ_PRIQ)) {
+		sim_end_with(SIM_EJECTED, "cannot use vtime ordering for built-in DSQs");
+		enq_flags &= ~(u64)SCX_ENQ_DSQ_PRIQ;
+	}
+	if (dsq->nr && dsq->priq != !!(enq_flags & SCX_ENQ_DSQ_PRIQ)) {
+		sim_end_with(SIM_EJECTED, "DSQ ID 0x%llx already had %s-enqueued tasks", dsq->id,
+			     dsq->priq ? "PRIQ" : "FIFO");
+		return;
+	}
+	dsq_link(dsq, p, enq_flags);
+	p->ops_state = OPSS_NONE;
+	if (is_local(dsq)) {
+		local_post_enq(local_rq(dsq), p, enq_flags);
+	} else if (dsq->id == SCX_DSQ_GLOBAL || dsq->id == SCX_DSQ_BYPASS) {
+		if (leave_custody(p) && HAS_OP(dequeue))
+			S.ops.dequeue(&p->ts, 0);
+	} else {
+		p->in_custody = true;
+	}
+}
+
+static struct dsq *find_dsq_for_dispatch(struct sim_rq *rq, u64 dsq_id)
+{
+	struct dsq *dsq;
+
+	if (dsq_id == SCX_DSQ_LOCAL)
+		return &rq->local;
+	if ((dsq_id & SCX_DSQ_LOCAL_ON) == SCX_DSQ_LOCAL_ON) {
+		u32 cpu = dsq_id & SCX_DSQ_LOCAL_CPU_MASK;
+
+		if (cpu < S.params.nr_cpus)
+			return &rq_of(cpu)->local;
+		sim_end_with(SIM_EJECTED, "invalid CPU %u in SCX_DSQ_LOCAL_ON dispatch verdict", cpu);
+		return &S.global_dsq;
+	}
+	if (dsq_id == SCX_DSQ_GLOBAL)
+		return &S.global_dsq;
+	dsq = dsq_find(dsq_id);
+	if (dsq)
+		return dsq;
+	sim_end_with(SIM_EJECTED, "non-existent DSQ 0x%llx", dsq_id);
+	return &S.global_dsq;
+}
+
+/* -- between runqueues */
+
+static bool can_run_on(struct sim_task *p, struct sim_rq *rq, bool enforce)
+{
+	if (mask_test(&p->mask, rq->cpu))
+		return true;
+	if (enforce)
+		sim_end_with(SIM_EJECTED, "SCX_DSQ_LOCAL[_ON] target CPU %u not allowed for %s[%d]", rq->cpu,
+			     p->ts.comm, p->ts.pid);
+	return false;
+}
+
+/* move_remote_task_to_local_dsq(): off one runqueue and on to the other, through both class functions. */
+static void move_remote(struct sim_task *p, u64 enq_flags, struct sim_rq *dst)
+{
+	p->migrating = true;
+	dequeue_task(rq_of(p->cpu), p, 0);
+	set_task_cpu(p, dst->cpu);
+	enqueue_task(dst, p, enq_flags);
+}
+
+static void move_local(struct sim_task *p, u64 enq_flags, struct sim_rq *rq)
+{
+	dsq_link(&rq->local, p, enq_flags & ~(u64)SCX_ENQ_DSQ_PRIQ);
+	local_post_enq(rq, p, enq_flags);
+}
+
+bool consume_dispatch_q(struct sim_rq *rq, struct dsq *dsq, u64 enq_flags)
+{
+	struct sim_task *p;
+
+	for (p = dsq_first(dsq); p; p = dsq_after(dsq, &p->node, false)) {
+		if (p->cpu == rq->cpu) {
+			dsq_unlink(p);
+			move_local(p, enq_flags, rq);
+			return true;
+		}
+		if (can_run_on(p, rq, false)) {
+			dsq_unlink(p);
+			move_remote(p, enq_flags, rq);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void dispatch_to_local(struct sim_rq *rq, struct dsq *dsq, struct sim_task *p, u64 enq_flags)
+{
+	struct sim_rq *src = rq_of(p->cpu), *dst = local_rq(dsq);
+
+	p->ops_state = OPSS_NONE;
+	if (src == dst) {
+		dispatch_enqueue(rq, dsq, p, enq_flags);
+	} else if (!can_run_on(p, dst, true)) {
+		dispatch_enqueue(src, &S.global_dsq, p, enq_flags & ~(u64)SCX_ENQ_DSQ_PRIQ);
+		return;
+	} else {
+		move_remote(p, enq_flags, dst);
+	}
+	if (is_idle(dst) && !dst->in_balance)
+		resched_remote(dst);
+}
+
+bool dsq_move(struct dsq *src, struct sim_task *p, u64 dsq_id, u64 enq_flags)
+{
+	struct dsq *dst = find_dsq_for_dispatch(rq_of(S.this_cpu), dsq_id);
+
+	(void)src;
+	if (is_local(dst) && local_rq(dst)->cpu != p->cpu && !can_run_on(p, local_rq(dst), true))
+		dst = &S.global_dsq;
+	dsq_unlink(p);
+	if (!is_local(dst))
+		dispatch_enqueue(rq_of(p->cpu), dst, p, enq_flags);
+	else if (local_rq(dst)->cpu == p->cpu)
+		move_local(p, enq_flags, local_rq(dst));
+	else
+		move_remote(p, enq_flags, local_rq(dst));
+	return true;
+}
+
+/* -- direct dispatch and the dispatch buffer */
+
+static void mark_direct_dispatch(struct sim_task *p, u64 dsq_id, u64 enq_flags)
+{
+	struct sim_task *expected = S.ddsp_task;
+
+	if (S.ddsp_spoilt) {
+		sim_end_with(SIM_EJECTED, "%s[%d] already direct-dispatched", p->ts.comm, p->ts.pid);
+		return;
+	}
+	S.ddsp_spoilt = true;
+	if (p != expected) {
+		sim_end_with(SIM_EJECTED, "scheduling for %s[%d] but trying to direct-dispatch %s[%d]",
+			     expected->ts.comm, expected->ts.pid, p->ts.comm, p->ts.pid);
+		return;
+	}
+	if (p->ddsp_dsq_id != SCX_DSQ_INVALID)
+		S.drops[SIM_DROP_REPLACED]++;
+	p->ddsp_dsq_id = dsq_id;
+	p->ddsp_enq_flags = enq_flags;
+}
+
+void insert_commit(struct sim_task *p, u64 dsq_id, u64 enq_flags)
+{
+	struct sim_rq *rq = rq_of(S.this_cpu);
+
+	if (S.ddsp_task) {
+		mark_direct_dispatch(p, dsq_id, enq_flags);
+		return;
+	}
+	if (rq->cursor >= S.ops.dispatch_max_batch) {
+		sim_end_with(SIM_EJECTED, "dispatch buffer overflow");
+		return;
+	}
+	rq->buf[rq->cursor].task = p;
+	rq->buf[rq->cursor].qseq = p->ops_state == OPSS_QUEUED ? p->qseq : 0;
+	rq->buf[rq->cursor].dsq_id = dsq_id;
+	rq->buf[rq->cursor].enq_flags = enq_flags;
+	rq->cursor++;
+}
+
+static void finish_dispatch(struct sim_rq *rq, struct sim_task *p, u32 qseq, u64 dsq_id, u64 enq_flags)
+{
+	struct dsq *dsq;
+
+	/* Inserted although the scheduler does not have it: allowed, and without effect. */
+	if (p->ops_state != OPSS_QUEUED || p->qseq != qseq) {
+		S.drops[SIM_DROP_REPLACED]++;
+		return;
+	}
+	dsq = find_dsq_for_dispatch(rq, dsq_id);
+	if (is_local(dsq))
+		dispatch_to_local(rq, dsq, p, enq_flags);
+	else
+		dispatch_enqueue(rq, dsq, p, enq_flags);
+}
+
+bool flush_dispatch_buf(struct sim_rq *rq)
+{
+	u32 nr = rq->cursor;
+
+	for (u32 i = 0; i < nr; i++)
+		finish_dispatch(rq, rq->buf[i].task, rq->buf[i].qseq, rq->buf[i].dsq_id, rq->buf[i].enq_flags);
+	rq->nr_dispatched += nr;
+	rq->cursor = 0;
+	return nr;
+}
+
+static void direct_dispatch(struct sim_task *p, u64 enq_flags)
+{
+	struct sim_rq *rq = rq_of(p->cpu);
+	struct dsq *dsq = find_dsq_for_dispatch(rq, p->ddsp_dsq_id);
+	u64 flags;
+
+	p->ddsp_enq_flags |= enq_flags;
+	if (is_local(dsq) && dsq != &rq->local) {
+		p->ops_state = OPSS_NONE;
+		p->deferred = true;
+		p->next_deferred = NULL;
+		*rq->deferred_tail = p;
+		rq->deferred_tail = &p->next_deferred;
+		return;
+	}
+	flags = p->ddsp_enq_flags;
+	clear_direct_dispatch(p);
+	dispatch_enqueue(rq, dsq, p, flags);
+}
+
+/* process_ddsp_deferred_locals() */
+void run_deferred(struct sim_rq *rq)
+{
+	struct sim_task *p;
+
+	while ((p = rq->deferred)) {
+		u64 dsq_id = p->ddsp_dsq_id, flags = p->ddsp_enq_flags;
+
+		rq->deferred = p->next_deferred;
+		if (!rq->deferred)
+			rq->deferred_tail = &rq->deferred;
+		if (!p->deferred)
+			continue;
+		p->deferred = false;
+		clear_direct_dispatch(p);
+		dispatch_to_local(rq, find_dsq_for_dispatch(rq, dsq_id), p, flags);
+	}
+}
+
+/* -- enqueue and dequeue */
+
+static void do_enqueue_task(struct sim_rq *rq, struct sim_task *p, u64 enq_flags, bool to_local)
+{
+	struct dsq *dsq = &S.global_dsq;
+
+	if (to_local) {
+		dispatch_enqueue(rq, &rq->local, p, enq_flags);
+		return;
+	}
+	if (S.bypassing) {
+		S.events[SIM_EV_BYPASS_DISPATCH]++;
+		dsq = &rq->bypass;
+		goto enqueue;
+	}
+	if (p->ddsp_dsq_id != SCX_DSQ_INVALID)
+		goto direct;
+	if (!(S.ops.flags & SCX_OPS_ENQ_EXITING) && p->exiting) {
+		S.events[SIM_EV_ENQ_SKIP_EXITING]++;
+		dsq = &rq->local;
+		goto enqueue;
+	}
+	if (!S.ops.enqueue)
+		goto enqueue;
+	p->qseq = p->qseq + 1 ?: 1;
+	S.ddsp_task = p;
+	S.ddsp_spoilt = false;
+	S.ops.enqueue(&p->ts, enq_flags);
+	S.ddsp_task = NULL;
+	if (S.bypassing) {
+		S.events[SIM_EV_BYPASS_DISPATCH]++;
+		dsq = &rq->bypass;
+		goto enqueue;
+	}
+	if (p->ddsp_dsq_id != SCX_DSQ_INVALID)
+		goto direct;
+	p->in_custody = true;
+	p->ops_state = OPSS_QUEUED;
+	return;
+direct:
+	direct_dispatch(p, enq_flags);
+	return;
+enqueue:
+	refill_slice(p);
+	clear_direct_dispatch(p);
+	dispatch_enqueue(rq, dsq, p, enq_flags & ~(u64)SCX_ENQ_DSQ_PRIQ);
+}
+
+static void set_waiting(struct sim_task *p)
+{
+	p->waiting = true;
+}
+
+void enqueue_task(struct sim_rq *rq, struct sim_task *p, u64 enq_flags)
+{
+	bool migrating = p->migrating;
+	struct sim_record *r = record(SIM_ENQUEUE_TASK, p);
+
+	/* The upper half of the flags goes beside the call there (rq->scx.extra_enq_flags). */
+	r->flags = (u32)enq_flags;
+	r->other_cpu = (s16)rq->cpu;
+	r->other_tid = rq_of(S.this_cpu)->curr->ts.pid;
+	r->has = SIM_HAS_FLAGS | SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID;
+	p->migrating = false;
+	p->on_rq = true;
+	rq->nr_running++;
+	if (!p->waiting) {
+		/* runnable_at counts from the wakeup, not from a move. */
+		if (!migrating)
+			p->runnable_at = S.now;
+		set_waiting(p);
+	}
+	if (HAS_OP(runnable) && !migrating)
+		S.ops.runnable(&p->ts, enq_flags);
+	do_enqueue_task(rq, p, enq_flags, migrating);
+	if ((enq_flags & SCX_ENQ_CPU_SELECTED) && (s32)rq->cpu != p->selected_cpu)
+		S.events[SIM_EV_SELECT_CPU_FALLBACK]++;
+}
+
+static void ops_dequeue(struct sim_task *p, u64 deq_flags)
+{
+	p->waiting = false;
+	p->ops_state = OPSS_NONE;
+	if (leave_custody(p) && HAS_OP(dequeue))
+		S.ops.dequeue(&p->ts, deq_flags);
+}
+
+static void dispatch_dequeue(struct sim_task *p)
+{
+	if (p->dsq)
+		dsq_unlink(p);
+	p->deferred = false;
+}
+
+void dequeue_task(struct sim_rq *rq, struct sim_task *p, u64 deq_flags)
+{
+	bool migrating = p->migrating;
+	struct sim_record *r = record(SIM_DEQUEUE_TASK, p);
+
+	r->flags = (u32)deq_flags;
+	r->other_cpu = (s16)rq->cpu;
+	r->other_tid = rq_of(S.this_cpu)->curr->ts.pid;
+	r->has = SIM_HAS_FLAGS | SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID;
+	if (!(deq_flags & SCX_DEQ_SLEEP))
+		deq_flags |= SCX_DEQ_SCHED_CHANGE;
+	if ((p->dsq || p->deferred) && !migrating)
+		S.drops[SIM_DROP_DEQUEUED]++;
+	ops_dequeue(p, deq_flags);
+	if (rq->curr == p) {
+		update_curr(rq);
+		if (HAS_OP(stopping))
+			S.ops.stopping(&p->ts, false);
+	}
+	if (HAS_OP(quiescent) && !migrating)
+		S.ops.quiescent(&p->ts, deq_flags);
+	p->on_rq = false;
+	rq->nr_running--;
+	dispatch_dequeue(p);
+	clear_direct_dispatch(p);
+}
+
+/* reenq_user() and reenq_local(), without IMMED. */
+bool reenqueue(struct dsq *dsq, u64 reenq_flags)
+{
+	u32 seq = dsq->seq;
+	struct sim_task *p, *next;
+
+	/* schedule_dsq_reenq(): no flags means any task. */
+	(void)reenq_flags;
+	for (p = dsq_first(dsq); p && !S.bypassing; p = next) {
+		next = dsq_after(dsq, &p->node, false);
+		if ((s32)(seq - p->node.seq) < 0)
+			continue;
+		dsq_unlink(p);
+		do_enqueue_task(rq_of(p->cpu), p, SCX_ENQ_REENQ, false);
+	}
+	return true;
+}
+
+void yield_task(struct sim_rq *rq)
+{
+	if (HAS_OP(yield))
+		S.ops.yield(&rq->curr->ts, NULL);
+	else
+		rq->curr->ts.scx.slice = 0;
+}
+
+/* -- choosing a CPU */
+
+u32 select_task_rq(struct sim_task *p, u32 prev_cpu, u64 wake_flags)
+{
+	u64 at = records_written();
+	struct sim_record *r = record(SIM_SELECT_TASK_RQ, p);
+	s32 cpu;
+
+	(void)at;
+	r->flags = wake_flags;
+	r->other_tid = rq_of(S.this_cpu)->curr->ts.pid;
+	r->has = SIM_HAS_FLAGS | SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID;
+	if (HAS_OP(select_cpu)) {
+		S.ddsp_task = p;
+		S.ddsp_spoilt = false;
+		cpu = S.ops.select_cpu(&p->ts, (s32)prev_cpu, wake_flags);
+		S.ddsp_task = NULL;
+		if (cpu < 0 || (u32)cpu >= S.params.nr_cpus) {
+			sim_end_with(SIM_EJECTED, "invalid CPU %d from ops.select_cpu()", cpu);
+			cpu = (s32)prev_cpu;
+		}
+	} else {
+		cpu = select_cpu_dfl(p, (s32)prev_cpu, wake_flags, NULL, 0);
+		if (cpu >= 0) {
+			refill_slice(p);
+			p->ddsp_dsq_id = SCX_DSQ_LOCAL;
+		} else {
+			cpu = (s32)prev_cpu;
+		}
+		if (S.bypassing)
+			S.events[SIM_EV_BYPASS_DISPATCH]++;
+	}
+	p->selected_cpu = cpu;
+	r->other_cpu = (s16)cpu;
+	return (u32)cpu;
+}
+
+/* -- picking */
+
+enum verdict { DSP_NONE, DSP_LOCAL, DSP_PREV };
+
+static enum verdict dispatch_sched(struct sim_rq *rq, struct sim_task *prev)
+{
+	struct task_struct *arg = prev == &rq->idle ? NULL : &prev->ts;
+
+	if (consume_dispatch_q(rq, &S.global_dsq, 0))
+		return DSP_LOCAL;
+	if (S.bypassing)
+		return consume_dispatch_q(rq, &rq->bypass, 0) ? DSP_LOCAL : DSP_NONE;
+	if (!S.ops.dispatch)
+		return DSP_NONE;
+	for (u32 loops = SCX_DSP_MAX_LOOPS;;) {
+		rq->nr_dispatched = 0;
+		S.ops.dispatch((s32)rq->cpu, arg);
+		if (S.bypassing) {
+			rq->cursor = 0;
+			return consume_dispatch_q(rq, &rq->bypass, 0) ? DSP_LOCAL : DSP_NONE;
+		}
+		flush_dispatch_buf(rq);
+		if (prev->on_rq && prev->ts.scx.slice)
+			return DSP_PREV;
+		if (rq->local.nr)
+			return DSP_LOCAL;
+		if (consume_dispatch_q(rq, &S.global_dsq, 0))
+			return DSP_LOCAL;
+		if (!--loops) {
+			kick(rq->cpu, 0);
+			break;
+		}
+		if (!rq->nr_dispatched)
+			break;
+	}
+	return DSP_NONE;
+}
+
+static enum verdict balance_one(struct sim_rq *rq, struct sim_task *prev)
+{
+	struct sim_record *r = record(SIM_BALANCE, prev == &rq->idle ? NULL : prev);
+	enum verdict verdict;
+
+	r->other_cpu = (s16)rq->cpu;
+	r->has = SIM_HAS_OTHER_CPU;
+	update_curr(rq);
+	if (prev->on_rq && prev->ts.scx.slice && !S.bypassing)
+		return DSP_PREV;
+	if (rq->local.nr)
+		return DSP_LOCAL;
+	verdict = dispatch_sched(rq, prev);
+	if (verdict != DSP_NONE)
+		return verdict;
+	if (prev->on_rq && (!(S.ops.flags & SCX_OPS_ENQ_LAST) || S.bypassing)) {
+		S.events[SIM_EV_DISPATCH_KEEP_LAST]++;
+		return DSP_PREV;
+	}
+	return DSP_NONE;
+}
+
+/* do_pick_task_scx(); NULL when the class has nothing to run. */
+struct sim_task *pick_task(struct sim_rq *rq)
+{
+	struct sim_record *r = record(SIM_PICK_TASK, NULL);
+	struct sim_task *p;
+	enum verdict verdict;
+
+	r->other_cpu = (s16)rq->cpu;
+	r->other_tid = rq->curr->ts.pid;
+	r->has = SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID | SIM_HAS_SUCCESS;
+	/* Until it is known: no task, which is not the idle task. */
+	r->tid = -1;
+	rq->in_balance = true;
+	verdict = balance_one(rq, rq->curr);
+	rq->in_balance = false;
+	p = verdict == DSP_PREV ? rq->curr : dsq_first(&rq->local);
+	if (!p)
+		return NULL;
+	r->tid = p->ts.pid;
+	r->success = 1;
+	if (!p->ts.scx.slice)
+		refill_slice(p);
+	return p;
+}
+
+void put_prev_task(struct sim_rq *rq, struct sim_task *p, struct sim_task *next)
+{
+	struct sim_record *r = record(SIM_PUT_PREV_TASK, p);
+
+	r->slice_ns = p->ts.scx.slice;
+	r->other_cpu = (s16)rq->cpu;
+	r->other_tid = next->ts.pid;
+	r->has = SIM_HAS_SLICE | SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID;
+	update_curr(rq);
+	if (!p->on_rq)
+		return;
+	if (HAS_OP(stopping))
+		S.ops.stopping(&p->ts, true);
+	if (!p->waiting)
+		p->runnable_at = S.now;
+	set_waiting(p);
+	if (p->ts.scx.slice && !S.bypassing)
+		dispatch_enqueue(rq, &rq->local, p, SCX_ENQ_HEAD);
+	else
+		do_enqueue_task(rq, p, next == &rq->idle ? SCX_ENQ_LAST : 0, false);
+}
+
+void set_next_task(struct sim_rq *rq, struct sim_task *p)
+{
+	struct sim_record *r = record(SIM_SET_NEXT_TASK, p);
+
+	r->slice_ns = p->ts.scx.slice;
+	r->other_cpu = (s16)rq->cpu;
+	r->other_tid = rq->curr->ts.pid;
+	r->has = SIM_HAS_SLICE | SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID;
+	ops_dequeue(p, SCX_DEQ_CORE_SCHED_EXEC);
+	dispatch_dequeue(p);
+	p->exec_start = S.now;
+	if (HAS_OP(running))
+		S.ops.running(&p->ts);
+}
+
+/* -- kicks: asked for at any time, sent when the handler of this instant is done (irq_work there) */
+
+void kick(u32 cpu, u64 flags)
+{
+	struct sim_rq *here = rq_of(S.this_cpu), *there = rq_of(cpu);
+
+	if (S.bypassing)
+		return;
+	if (flags & SCX_KICK_WAIT) {
+		sim_end_with(SIM_BROKEN, "SCX_KICK_WAIT is not modelled");
+		return;
+	}
+	if (flags & SCX_KICK_IDLE) {
+		if (flags & SCX_KICK_PREEMPT)
+			sim_end_with(SIM_EJECTED, "PREEMPT/WAIT cannot be used with SCX_KICK_IDLE");
+		if (!is_idle(there) && !there->in_balance)
+			return;
+		mask_set(&here->kick_idle, cpu);
+	} else {
+		mask_set(&here->kick, cpu);
+		if (flags & SCX_KICK_PREEMPT)
+			mask_set(&here->kick_preempt, cpu);
+	}
+	here->kicks = true;
+}
+
+void run_kicks(struct sim_rq *here)
+{
+	if (!here->kicks)
+		return;
+	here->kicks = false;
+	for (u32 cpu = 0; cpu < S.params.nr_cpus; cpu++) {
+		struct sim_rq *rq = rq_of(cpu);
+
+		if (mask_test(&here->kick, cpu)) {
+			if (mask_test(&here->kick_preempt, cpu) && !is_idle(rq))
+				rq->curr->ts.scx.slice = 0;
+			resched_remote(rq);
+		} else if (mask_test(&here->kick_idle, cpu) && is_idle(rq)) {
+			resched_remote(rq);
+		}
+	}
+	here->kick = here->kick_idle = here->kick_preempt = (struct cpumask){ 0 };
+}
+
+/* scx_bypass(): every runnable task goes to its CPU's bypass queue; the scheduler is asked no more. */
+void bypass(void)
+{
+	S.bypassing = true;
+	S.bypass_since = S.now;
+	S.events[SIM_EV_BYPASS_ACTIVATE]++;
+	for (u32 i = 0; i < S.nr_tasks; i++) {
+		struct sim_task *p = S.tasks[i];
+
+		if (!p->on_rq || rq_of(p->cpu)->curr == p || p == S.ddsp_task || p->migrating)
+			continue;
+		if (p->dsq && !is_local(p->dsq))
+			S.drops[SIM_DROP_BYPASS]++;
+		if (p->dsq && is_local(p->dsq))
+			continue;
+		ops_dequeue(p, 0);
+		dispatch_dequeue(p);
+		p->waiting = true;
+		do_enqueue_task(rq_of(p->cpu), p, 0, false);
+	}
+	for (u32 cpu = 0; cpu < S.params.nr_cpus; cpu++)
+		resched_remote(rq_of(cpu));
+}
