@@ -79,7 +79,9 @@ def compile_workload(
         raise ScxvalError(f"{spare_cpus} of {cpus} CPUs are the tracer's: none is left")
     beyond = sorted(file.cpus - own)
     if beyond:
-        raise ScxvalError(f"{workload.file}: CPU {beyond[0]} of a task: there are 0 to {len(own) - 1}")
+        raise ScxvalError(
+            f"{workload.file}: CPU {beyond[0]} of a task: there are 0 to {len(own) - 1}"
+        )
     builder = _Builder(file, parameters, own, _Masks([frozenset(range(cpus))]))
     groups = workload.cgroups or (None,)
     tasks: list[SimTask] = []
@@ -202,7 +204,9 @@ class _Thread:
         """
         first_ns = task.keys.get("delay", 0) * _US - self.start_ns
         timers = dict.fromkeys(
-            self.timer(event) for event in task.events if event.kind == "timer" and self.is_own(event)
+            self.timer(event)
+            for event in task.events
+            if event.kind == "timer" and self.is_own(event)
         )
         if task.keys.get("delay", 0):
             self.emit("TIMER", self.object("delay", self.index), first_ns, 1)
