@@ -260,7 +260,9 @@ def _sleeps(rows: Rows, file: RtApp, names: set[str]) -> Measured:
 
 
 def _runs(rows: Rows, file: RtApp, switch_ns: int) -> Measured:
-    """CPU time from waking to sleeping, over what its `run` asks for, in ppm; of tasks with one run and one sleep."""
+    """CPU time from waking to sleeping, over what its `run` asks for, in ppm; of tasks with one run
+    and one sleep.
+    """
     found = []
     for task in file.tasks:
         kinds = [event.kind for event in task.events]
@@ -294,8 +296,10 @@ def _cpu_times(rows: Rows, own: I64, switch_ns: int) -> I64:
 def _spawns(rows: Rows, file: RtApp) -> Measured:
     """From the first wakeup of one thread to that of the next."""
     names = [task.name for task in file.tasks]
+    # A thread bears its maker's name until it first runs.
+    threads = np.unique(rows.tid[np.isin(rows.comm, names)])
     new = rows.of(TraceKind.TASK_WOKE)
-    new = new[(rows.reason[new] == str(Reason.WAKEUP_NEW)) & np.isin(rows.comm[new], names)]
+    new = new[(rows.reason[new] == str(Reason.WAKEUP_NEW)) & np.isin(rows.tid[new], threads)]
     return Measured(np.diff(rows.time_ns[new]), "intervals between threads made")
 
 
@@ -346,8 +350,12 @@ def main() -> int:
         prog="python -m scxval.simulate.calibrate", description=__doc__
     )
     parser.add_argument("--machine", required=True)
-    parser.add_argument("--cell", default="", help="the calibration cell's path; none: --why")
-    parser.add_argument("--why", default="", help="why there is no calibration cell")
+    parser.add_argument(
+        "--cell", nargs="?", const="", default="", help="the calibration cell's path; none: --why"
+    )
+    parser.add_argument(
+        "--why", nargs="?", const="", default="", help="why there is no calibration cell"
+    )
     parser.add_argument("--run", type=Path, nargs="?", help="the calibration cell's folder")
     parser.add_argument("--workload", type=Path, nargs="?", help="its rt-app file")
     parser.add_argument("--given", type=json.loads, default={}, help="parameters to take instead")

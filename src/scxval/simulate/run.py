@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Runs one simulation and writes its files: status, provenance, event table, capability (docs/contracts.md)."""
+"""Runs one simulation and writes its files (docs/contracts.md)."""
 
 from __future__ import annotations
 

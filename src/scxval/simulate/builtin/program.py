@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """rt-app files as programs of the engine: what each thread does, instruction by instruction.
 
-As rt-app 1.0 does it (src/rt-app.c, src/rt-app_parse_config.c at v1.0). Its main thread creates the others one
-after another; they all meet at a barrier before the first event (thread_body), and every timer and `delay`
-counts from when the first of them came there (t_zero). The main thread itself, which sleeps, is not simulated.
+As rt-app 1.0 does it (src/rt-app.c, src/rt-app_parse_config.c at v1.0). Its main thread creates the
+others one after another; they all meet at a barrier before the first event (thread_body), and every
+timer and `delay` counts from when the first of them came there (t_zero). The main thread itself, which
+sleeps, is not simulated.
 """
 
 from __future__ import annotations

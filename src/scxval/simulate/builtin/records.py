@@ -104,8 +104,8 @@ def to_events(
 ) -> tuple[pa.Table, Capability]:
     """The event table of records in the order in which they were written, and what it can show.
 
-    Of a scheduler that is not of sched_ext the kinds of sched_ext's class are left out: the engine carries such
-    a model on the same queues, which a kernel would not show.
+    Of a scheduler that is not of sched_ext the kinds of sched_ext's class are left out: the engine
+    carries such a model on the same queues, which a kernel would not show.
     """
     kinds = list(PROBES) if sched_ext else list(LIFECYCLE)
     names = Names()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """One simulation by the embedded simulator: whose policy, on what machine, and what came of it.
 
-The engine runs in a process of its own, which hands its records over in a file: a scheduler's code that crashes
-or never returns takes nothing else with it.
+The engine runs in a process of its own, which hands its records over in a file: a scheduler's code that
+crashes or never returns takes nothing else with it.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def no_policy(scheduler: Scheduler) -> str:
 def choose(request: Request) -> Choice:
     """The scheduler's own code where there is a library of it, else its model.
 
-    `request.library` is <binary>.so of the tree's schedulers, which need not be there: beside it are its record
-    <binary>.json and models.so (scxval.provision.simulators).
+    `request.library` is <binary>.so of the tree's schedulers, which need not be there: beside it are its
+    record <binary>.json and models.so (scxval.provision.simulators).
     """
     scheduler, library = request.scheduler, request.library
     why = no_policy(scheduler)
