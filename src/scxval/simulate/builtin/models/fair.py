@@ -157,7 +157,7 @@ class Fair(Policy):
             se.enqueue(cpu, p, enq_flags)
         if se.curr[cpu] == NONE:
             return
-        # A new task does not preempt (WF_FORK). What another CPU asked for is seen when this interrupt is over.
+        # A new task does not preempt (WF_FORK); what another CPU asked for is seen as the interrupt ends.
         preempts = not enq_flags & ENQUEUE_INITIAL and self._preempts(cpu, p)
         pending = self._lazy[cpu] and self.kernel.smp_processor_id() == cpu
         if resched or preempts or pending:
