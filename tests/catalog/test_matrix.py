@@ -20,6 +20,8 @@ from scxval.catalog.outcomes import Outcome
 from ..conftest import ROOT
 
 RAW = read_config_files([ROOT / "config/config.yaml"])
+# Calibration cells have tests of their own.
+RAW["simulator"] = ["none"]
 RAW["catalog"] = ["config/catalog", "tests/faults"]
 CATALOG = parse_config(RAW, ROOT).catalog
 TCG_ONLY = Host(16384, {"kvm": False, "tcg": True})

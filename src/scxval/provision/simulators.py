@@ -28,6 +28,8 @@ from scxval.provision.schedulers import NEWEST_LLVM
 from scxval.provision.settings import Settings, settings_argument, settings_from
 
 BUILTIN = Path(__file__).parents[1] / "simulate" / "builtin"
+# A scheduler whose operations are Python's: of models.so only, for it defines one.
+MODEL = Path("engine/model.c")
 
 # No libc, no floating point: a library gives the same bytes on every host of its architecture.
 COMMON = (
@@ -136,10 +138,14 @@ def scheduler_commands(name: str) -> list[list[str]]:
 
 def build_script(sources: list[Path], names: list[str]) -> str:
     """The shell script for the build root. `sources` are relative to BUILTIN."""
-    lines = [NEWEST_LLVM + SCRIPT, "mkdir -p /build/o/own /build/o/checked"]
+    lines = [NEWEST_LLVM + SCRIPT, "mkdir -p /build/o/own /build/o/checked /build/o/model"]
     lines += [shlex.join(c) for c in own_objects(sources, ("-fvisibility=hidden",), "/build/o/own")]
     lines += [shlex.join(c) for c in own_objects(sources, CHECKED, "/build/o/checked")]
-    lines.append(shlex.join([*LINK, "-o", "/build/out/models.so"]) + " /build/o/own/*.o")
+    lines += [
+        shlex.join(c) for c in own_objects([MODEL], ("-fvisibility=hidden",), "/build/o/model")
+    ]
+    models = shlex.join([*LINK, "-o", "/build/out/models.so"])
+    lines.append(f"{models} /build/o/own/*.o /build/o/model/*.o")
     lines.append(shlex.join([*LINK, "-o", "/build/out/checked.so"]) + " /build/o/checked/*.o")
     for name in names:
         steps = " && ".join(shlex.join(command) for command in scheduler_commands(name))
@@ -185,7 +191,7 @@ def build_simulators(
     models.json, and checked.so (models.so for tests) in `output`. `kernel` has vmlinux and source.deb.
     """
     files = sorted(f.relative_to(BUILTIN) for f in BUILTIN.rglob("*") if f.suffix in _KINDS)
-    sources = [f for f in files if f.suffix == ".c"]
+    sources = [f for f in files if f.suffix == ".c" and f != MODEL]
     btf = read_btf(kernel / "vmlinux")
     header = (BUILTIN / "shim/include/vmlinux.h").read_text(encoding="utf-8")
     refused = dict.fromkeys(names, foreign) if (foreign := foreign_op(btf, header)) else ELSEWHERE

@@ -264,6 +264,9 @@ static inline u64 min_u64(u64 a, u64 b)
 	return a < b ? a : b;
 }
 
+/* main.c: sched_prio_to_weight[] */
+u32 nice_to_weight(s32 nice);
+
 /* masks.c */
 static inline bool mask_test(const struct cpumask *m, u32 cpu)
 {

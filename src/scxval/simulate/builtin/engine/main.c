@@ -18,6 +18,11 @@ static const u32 prio_to_weight[40] = {
 	172,   137,   110,   87,    70,	   56,	  45,	 36,	29,    23,    18,   15,
 };
 
+u32 nice_to_weight(s32 nice)
+{
+	return prio_to_weight[nice + 20];
+}
+
 void *sim_alloc(u64 bytes)
 {
 	char *found = pool;
@@ -140,7 +145,9 @@ static bool program_is_sound(const struct sim_insn *program, u32 nr)
 	for (u32 i = 0; i < nr; i++) {
 		const struct sim_insn *n = &program[i];
 
-		if (n->op > SIM_OP_EXIT || n->object >= SIM_MAX_OBJECTS || (n->op != SIM_OP_LOOP && n->value < 0))
+		if (n->op > SIM_OP_EXIT || n->object >= SIM_MAX_OBJECTS)
+			return false;
+		if (n->value < 0 && n->op != SIM_OP_LOOP && n->op != SIM_OP_TIMER)
 			return false;
 		if ((n->op == SIM_OP_LOOP || n->op == SIM_OP_AGAIN) && n->arg >= nr)
 			return false;
@@ -183,7 +190,7 @@ int sim_add_task(const char *name, int32_t tid, int32_t pid, int32_t nice, uint3
 	p->ts.nr_cpus_allowed = (int)mask_weight(&p->mask);
 	p->ts.sim_cgroup = S.cgroups[cgroup];
 	/* sched_weight_to_cgroup(): nice 0 is 100, rounded to the nearest, 1 to 10000. */
-	p->ts.scx.weight = (prio_to_weight[nice + 20] * 100 + 512) / 1024;
+	p->ts.scx.weight = (nice_to_weight(nice) * 100 + 512) / 1024;
 	if (!p->ts.scx.weight)
 		p->ts.scx.weight = 1;
 	if (p->ts.scx.weight > 10000)
