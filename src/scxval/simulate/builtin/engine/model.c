@@ -253,6 +253,11 @@ int sim_current_task(void)
 	return index_of(&rq_of(S.this_cpu)->curr->ts);
 }
 
+unsigned long long sim_tick_ns(void)
+{
+	return S.params.tick_ns;
+}
+
 int sim_llc_of(int cpu)
 {
 	return (int)checked_rq(cpu)->llc;

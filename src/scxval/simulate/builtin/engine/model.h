@@ -56,6 +56,7 @@ int sim_cpu_curr(int cpu);
 /* bpf_get_smp_processor_id(), bpf_get_current_task() */
 int sim_cpu(void);
 int sim_current_task(void);
+unsigned long long sim_tick_ns(void);
 int sim_llc_of(int cpu);
 int sim_core_of(int cpu);
 

@@ -98,6 +98,7 @@ class Kernel:
         self.set_dsq_vtime = lib.sim_p_set_dsq_vtime
         self.runtime_ns = lib.sim_p_runtime
         # Fixed once the machine is configured.
+        self.tick_ns: int = lib.sim_tick_ns()
         self.llc_of: list[int] = [lib.sim_llc_of(cpu) for cpu in range(nr_cpus)]
         self.core_of: list[int] = [lib.sim_core_of(cpu) for cpu in range(nr_cpus)]
 
