@@ -9,7 +9,7 @@ SOURCES := src tests bench
 .PHONY: demo setup provision test lint bench relock lock-python clean
 
 demo: setup
-	@echo "== demo: guest, schedulers and 16 runs (usually 15 minutes on 2 cores without KVM)"
+	@echo "== demo: guest, schedulers, 17 runs and simulations (usually 16 minutes on 2 cores without KVM)"
 	$(SNAKEMAKE)
 	@echo "== open results/report/index.html"
 

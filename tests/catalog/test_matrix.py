@@ -177,6 +177,7 @@ def test_isolcpus_is_not_for_a_guest_that_has_booted(raw_config: dict[str, Any])
     config = parse_config(
         {
             **raw_config,
+            "simulator": "none",
             "scheduler": "fair",
             "isolation": "isolcpus",
             "machine": ["tcg4", "tcg4-restored"],
