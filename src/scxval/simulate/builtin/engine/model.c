@@ -149,6 +149,11 @@ void sim_policy_failed(const char *text)
 	sim_end_with(SIM_BROKEN, "%s", text);
 }
 
+void sim_policy_error(const char *text)
+{
+	sim_error(text);
+}
+
 /* -- kfuncs: kfuncs.c and the tree's headers have these under other names */
 
 bool scx_bpf_dsq_insert___v2___compat(struct task_struct *p, u64 dsq_id, u64 slice, u64 enq_flags);
