@@ -77,7 +77,7 @@ class Refuses(Other):
 
 class Crashes(Other):
     def running(self, p: int) -> None:
-        os.kill(os.getpid(), signal.SIGSEGV)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class NoSuchTask(Other):
@@ -117,7 +117,7 @@ def test_another_class_shows_no_sched_ext(install: Install, ask: Ask, tmp_path: 
         (Raises, Outcome.SIMULATOR_FAILED, "KeyError: 'no such\\ndomain'"),
         (Raises, Outcome.SIMULATOR_FAILED, "the model failed at test_policy.py:"),
         (NoSuchTask, Outcome.SIMULATOR_FAILED, "task 4000, which does not exist"),
-        (Crashes, Outcome.SIMULATOR_FAILED, "was ended by SIGSEGV"),
+        (Crashes, Outcome.SIMULATOR_FAILED, "was ended by SIGKILL"),
         (GivesUp, Outcome.SCHEDULER_EJECTED, "enough"),
         (NoSuchQueue, Outcome.SCHEDULER_EJECTED, "non-existent DSQ 0x63"),
         (Refuses, Outcome.SCHEDULER_REJECTED, "ops.init() failed (-22)"),

@@ -64,12 +64,25 @@ def test_an_idle_cpu_is_used_at_once(rusty: Simulate) -> None:
     assert len(_column(found, "DsqInsert", "dsq_id")) > 1000
 
 
-def test_weights_matter_when_several_wait(rusty: Simulate) -> None:
-    """Dispatch comes before the task that ran is back in the queue, so with two tasks they take turns; of
-    six the light ones wait longer."""
-    light = {**HOG, "priority": 10, "instance": 3}
-    total = stints(rusty({"a": {**HOG, "instance": 3}, "b": light}, cpus=1).table).total_ns()
-    assert total["a"] > 1.5 * total["b"]
+def _delays_ns(found: Simulated, comm: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """From each wakeup of a task to its next run."""
+    kind, name = (
+        np.array(found.table[column].cast("string").to_pylist()) for column in ("kind", "comm")
+    )
+    reason = np.array(found.table["reason"].cast("string").to_pylist())
+    time = found.table["time_ns"].to_numpy()
+    woke = time[(kind == "TaskWoke") & (name == comm) & (reason == "wakeup")][:-1]
+    on = time[(kind == "TaskScheduled") & (name == comm)]
+    return on[np.searchsorted(on, woke)] - woke
+
+
+def test_a_task_of_short_runs_goes_before_hogs(rusty: Simulate) -> None:
+    """Its mean runtime makes its deadline the first, so that it waits for one hog; in order of arrival it
+    waits for all six."""
+    tasks = {"a": {**HOG, "instance": 6}, "s": {"run": 500, "sleep": 20_000}}
+    by_deadline = np.median(_delays_ns(rusty(tasks, cpus=1), "s"))
+    in_order = np.median(_delays_ns(rusty(tasks, cpus=1, scheduler="scx_rusty-fifo"), "s"))
+    assert in_order > 3 * by_deadline
 
 
 def test_fifo_is_without_vtime(rusty: Simulate) -> None:
