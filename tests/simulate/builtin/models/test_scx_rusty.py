@@ -15,7 +15,7 @@ from scxval.catalog.outcomes import Outcome
 from scxval.errors import ScxvalError
 from scxval.simulate.base import Request, Simulated
 from scxval.simulate.builtin.models import model_for
-from scxval.simulate.builtin.models.scx_rusty import Options, parse_options
+from scxval.simulate.builtin.models.rusty_task import Options, parse_options
 from scxval.simulate.builtin.simulate import simulate
 
 from ...rtapp_file import write_rtapp
