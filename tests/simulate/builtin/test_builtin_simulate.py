@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
-import types
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +18,6 @@ from scxval.events.metrics import measure
 from scxval.events.schema import DSQ_GLOBAL, TraceKind
 from scxval.events.table import read_events
 from scxval.simulate.base import Request
-from scxval.simulate.builtin import model
 from scxval.simulate.builtin.api import enumerators
 from scxval.simulate.builtin.records import PROBES
 from scxval.simulate.builtin.simulate import simulate
@@ -131,110 +128,3 @@ def test_sixteen_tasks_that_never_sleep_end_at_the_limit(ask: Ask, tmp_path: Pat
     found = simulate(request, tmp_path)
     assert found.outcome is Outcome.TIMEOUT
     assert "not done after 1 s" in found.reason
-
-
-# -- policies in Python
-
-
-@pytest.fixture
-def as_model(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., model.Ops]], None]:
-    """Make a function the model of scx_rusty."""
-
-    def install(attach: Callable[..., model.Ops]) -> None:
-        module = types.ModuleType("scx_rusty")
-        module.attach = attach
-        monkeypatch.setitem(sys.modules, model.model_name("scx_rusty"), module)
-        monkeypatch.setattr(
-            "scxval.simulate.builtin.simulate.has_model", lambda name: name == "scx_rusty"
-        )
-
-    return install
-
-
-def test_a_model_decides(as_model: Any, ask: Ask, tmp_path: Path) -> None:
-    def attach(sim: model.Simulation) -> model.Ops:
-        def init() -> int:
-            return sim.scx_bpf_create_dsq(7)
-
-        def enqueue(p: Any, flags: int) -> None:
-            assert sim.task_allows(p, 0)
-            sim.scx_bpf_dsq_insert_vtime(p, 7, 3_000_000, sim.task_vtime(p), flags)
-
-        def dispatch(cpu: int, prev: Any) -> None:
-            waiting = sim.dsq_tasks(7)
-            assert len(waiting) == sim.scx_bpf_dsq_nr_queued(7)
-            sim.scx_bpf_dsq_move_to_local(7)
-
-        def stopping(p: Any, runnable: bool) -> None:
-            sim.task_set_vtime(p, sim.task_runtime(p))
-
-        return model.Ops(init=init, enqueue=enqueue, dispatch=dispatch, stopping=stopping)
-
-    as_model(attach)
-    found = simulate(ask("scx_rusty", "oversub_mix"), tmp_path)
-    assert (found.outcome, found.reason, found.policy) == (Outcome.OK, "", "model")
-    inserts = found.table.filter(pc.equal(found.table["kind"].cast("string"), "DsqInsertVtime"))
-    assert set(inserts["dsq_id"].to_pylist()) == {7}
-    assert set(inserts["slice_ns"].to_pylist()) == {3_000_000}
-
-
-def test_a_model_of_another_class_shows_no_sched_ext(
-    as_model: Any, ask: Ask, tmp_path: Path
-) -> None:
-    def attach(sim: model.Simulation) -> model.Ops:
-        def enqueue(p: Any, flags: int) -> None:
-            sim.scx_bpf_dsq_insert(p, DSQ_GLOBAL, 1_000_000, flags)
-
-        return model.Ops(enqueue=enqueue, sched_ext=False)
-
-    as_model(attach)
-    found = simulate(ask("scx_rusty", "oversub_mix"), tmp_path)
-    assert found.outcome is Outcome.OK
-    assert kinds_of(found.table) <= set(found.capability.kinds)
-    assert str(TraceKind.DSQ_INSERT) not in found.capability.kinds
-    assert found.table.num_rows > 100
-
-
-def test_an_exception_in_an_operation_ends_the_simulation(
-    as_model: Any, ask: Ask, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    def attach(sim: model.Simulation) -> model.Ops:
-        def enqueue(p: Any, flags: int) -> None:
-            raise KeyError("no such domain")
-
-        return model.Ops(enqueue=enqueue)
-
-    as_model(attach)
-    found = simulate(ask("scx_rusty", "oversub_mix"), tmp_path)
-    assert found.outcome is Outcome.SIMULATOR_FAILED
-    assert "KeyError: 'no such domain'" in found.reason
-    assert "test_builtin_simulate.py:" in found.reason
-    assert "Traceback" not in capfd.readouterr().err
-
-
-def test_a_model_that_gives_up_is_ejected(as_model: Any, ask: Ask, tmp_path: Path) -> None:
-    def attach(sim: model.Simulation) -> model.Ops:
-        return model.Ops(tick=lambda p: sim.scx_bpf_error("enough"))
-
-    as_model(attach)
-    found = simulate(ask("scx_rusty", "cpu_bound"), tmp_path)
-    assert found.outcome is Outcome.SCHEDULER_EJECTED
-    assert "enough" in found.reason
-
-
-def test_a_model_that_refuses_to_attach(as_model: Any, ask: Ask, tmp_path: Path) -> None:
-    as_model(lambda sim: model.Ops(init=lambda: -22))
-    found = simulate(ask("scx_rusty", "cpu_bound"), tmp_path)
-    assert found.outcome is Outcome.SCHEDULER_REJECTED
-    assert "ops.init() failed (-22)" in found.reason
-    assert found.table.num_rows == 0
-
-
-def test_a_crash_takes_nothing_else_with_it(as_model: Any, ask: Ask, tmp_path: Path) -> None:
-    def attach(sim: model.Simulation) -> model.Ops:
-        return model.Ops(init=lambda: sim.task_pid(sim.ffi.NULL))
-
-    as_model(attach)
-    found = simulate(ask("scx_rusty", "cpu_bound"), tmp_path)
-    assert found.outcome is Outcome.SIMULATOR_FAILED
-    assert "was ended by SIGSEGV" in found.reason

@@ -149,6 +149,11 @@ void sim_policy_failed(const char *text)
 	sim_end_with(SIM_BROKEN, "%s", text);
 }
 
+void sim_policy_error(const char *text)
+{
+	sim_error(text);
+}
+
 /* -- kfuncs: kfuncs.c and the tree's headers have these under other names */
 
 bool scx_bpf_dsq_insert___v2___compat(struct task_struct *p, u64 dsq_id, u64 slice, u64 enq_flags);
@@ -251,6 +256,11 @@ int sim_cpu(void)
 int sim_current_task(void)
 {
 	return index_of(&rq_of(S.this_cpu)->curr->ts);
+}
+
+unsigned long long sim_tick_ns(void)
+{
+	return S.params.tick_ns;
 }
 
 int sim_llc_of(int cpu)

@@ -34,6 +34,8 @@ struct sim_policy {
 void sim_set_policy(const struct sim_policy *policy);
 /* The simulation ends as the engine's own fault: an operation raised an exception. */
 void sim_policy_failed(const char *text);
+/* scx_bpf_error(): the scheduler ends itself. */
+void sim_policy_error(const char *text);
 
 int sim_create_dsq(unsigned long long dsq_id);
 _Bool sim_dsq_insert(int p, unsigned long long dsq_id, unsigned long long slice, unsigned long long enq_flags);
@@ -56,6 +58,7 @@ int sim_cpu_curr(int cpu);
 /* bpf_get_smp_processor_id(), bpf_get_current_task() */
 int sim_cpu(void);
 int sim_current_task(void);
+unsigned long long sim_tick_ns(void);
 int sim_llc_of(int cpu);
 int sim_core_of(int cpu);
 

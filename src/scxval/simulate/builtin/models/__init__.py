@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from scxval.catalog.model import Scheduler
 from scxval.simulate.builtin.models.fair import Fair
 from scxval.simulate.builtin.models.policy import Kernel, Policy, attach
-from scxval.simulate.builtin.models.scx_rusty import ScxRusty, parse_options
+from scxval.simulate.builtin.models.rusty_task import parse_options
+from scxval.simulate.builtin.models.scx_rusty import ScxRusty
 
 __all__ = ["Kernel", "Model", "Policy", "attach", "model_for"]
 

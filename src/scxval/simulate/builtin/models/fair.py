@@ -23,7 +23,6 @@ from scxval.simulate.builtin.models.policy import (
 
 # kernel/sched/sched.h
 DEQUEUE_SPECIAL = 0x0001_0000
-TICK_NS = 4_000_000
 # sysctl_sched_migration_cost, and the domains' cache_nice_tries and busy_factor (sd_init()).
 MIGRATION_COST_NS = 500_000
 CACHE_NICE_TRIES = 1
@@ -46,7 +45,7 @@ class Fair(Policy):
 
     def __init__(self, kernel: Kernel) -> None:
         super().__init__(kernel)
-        self._se = Entities(kernel.nr_cpus, TICK_NS)
+        self._se = Entities(kernel.nr_cpus, kernel.tick_ns)
         self._cpus = range(kernel.nr_cpus)
         # TIF_NEED_RESCHED_LAZY of another CPU, which no IPI follows: __resched_curr().
         self._lazy = [False] * kernel.nr_cpus
@@ -240,7 +239,9 @@ class Fair(Policy):
             self._interval_ms[cpu] = (
                 kernel.nr_cpus if moved else min(2 * interval, 2 * kernel.nr_cpus)
             )
-            self._next_balance[cpu] = now + self._interval_ms[cpu] * BUSY_FACTOR * MS - TICK_NS
+            self._next_balance[cpu] = (
+                now + self._interval_ms[cpu] * BUSY_FACTOR * MS - kernel.tick_ns
+            )
             if moved and se.update_curr(cpu, now):
                 self._resched_lazy(cpu)
         if se.queue[cpu] and se.nr_runnable(cpu) > 1:

@@ -65,6 +65,7 @@ class Kernel:
 
     def __init__(self, lib: Any, nr_cpus: int) -> None:
         """`lib` is models.so, opened by cffi and configured."""
+        self._lib = lib
         self.nr_cpus = nr_cpus
         self.scx_bpf_create_dsq = lib.sim_create_dsq
         self.scx_bpf_dsq_insert = lib.sim_dsq_insert
@@ -98,8 +99,13 @@ class Kernel:
         self.set_dsq_vtime = lib.sim_p_set_dsq_vtime
         self.runtime_ns = lib.sim_p_runtime
         # Fixed once the machine is configured.
+        self.tick_ns: int = lib.sim_tick_ns()
         self.llc_of: list[int] = [lib.sim_llc_of(cpu) for cpu in range(nr_cpus)]
         self.core_of: list[int] = [lib.sim_core_of(cpu) for cpu in range(nr_cpus)]
+
+    def scx_bpf_error(self, text: str) -> None:
+        """End the scheduler: it is ejected with this text."""
+        self._lib.sim_policy_error(text.encode()[:1000])
 
 
 class Policy(ABC):

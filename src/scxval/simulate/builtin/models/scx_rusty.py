@@ -9,11 +9,6 @@ and greedy masks by utilisation, src/tuner.rs). Simplified: see `ScxRusty.about`
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from scxval.errors import ScxvalError
 from scxval.simulate.builtin.models.policy import (
     NONE,
     SCX_DSQ_LOCAL,
@@ -22,75 +17,21 @@ from scxval.simulate.builtin.models.policy import (
     Kernel,
     Policy,
 )
+from scxval.simulate.builtin.models.rusty_task import (
+    MS,
+    Options,
+    Task,
+    calc_avg,
+    compute_dl,
+    scale_inverse_fair,
+    update_freq,
+)
 
-MS = 1_000_000
 TUNE_NS = 100 * MS
 BALANCE_NS = 2_000 * MS
 # /proc/stat, which the tuner reads, counts in these (USER_HZ).
 JIFFY_NS = 10 * MS
-# src/bpf/intf.h
-DL_RUNTIME_SCALE = 2
-DL_MAX_LATENCY_NS = 50 * MS
-DL_FREQ_FT_MAX = 100_000
-DL_MAX_LAT_PRIO = 39
-LB_MAX_WEIGHT = 10_000
-_PRIO_TO_WEIGHT = (
-    *(88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916),
-    *(9548, 7620, 6100, 4904, 3906, 3121, 2501, 1991, 1586, 1277),
-    *(1024, 820, 655, 526, 423, 335, 272, 215, 172, 137),
-    *(110, 87, 70, 56, 45, 36, 29, 23, 18, 15),
-)
 _U64 = (1 << 64) - 1
-
-
-@dataclass(frozen=True)
-class Options:
-    """Those of its options that the model has; percentages in whole numbers."""
-
-    fifo_sched: bool = False
-    slice_us_underutil: int = 20_000
-    slice_us_overutil: int = 1_000
-    greedy_threshold: int = 1
-    no_load_balance: bool = False
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        raise ScxvalError(f"the model of scx_rusty does not take these arguments: {message}")
-
-
-def parse_options(args: Sequence[str]) -> Options:
-    """Its command line. Raises ScxvalError for an option that the model does not have."""
-    parser = _Parser(prog="scx_rusty", add_help=False, allow_abbrev=False)
-    parser.add_argument("-f", "--fifo-sched", action="store_true")
-    parser.add_argument("-u", "--slice-us-underutil", type=int, default=Options.slice_us_underutil)
-    parser.add_argument("-o", "--slice-us-overutil", type=int, default=Options.slice_us_overutil)
-    parser.add_argument("-g", "--greedy-threshold", type=int, default=Options.greedy_threshold)
-    parser.add_argument("--no-load-balance", action="store_true")
-    return Options(**vars(parser.parse_args(list(args))))
-
-
-@dataclass(slots=True)
-class _Task:
-    """struct task_ctx"""
-
-    weight: int
-    dom: int = 0
-    target_dom: int = 0
-    dispatch_local: bool = False
-    all_cpus: bool = False
-    vtime: int = 0
-    deadline: int = 0
-    sum_runtime: int = 0
-    avg_runtime: int = 0
-    last_run_at: int = 0
-    last_blocked_at: int = 0
-    last_woke_at: int = 0
-    waker_freq: int = 0
-    blocked_freq: int = 0
-    # Of the balancer: since when it is runnable (-1: it is not), and for how long in this interval.
-    since: int = -1
-    load_ns: int = 0
 
 
 class ScxRusty(Policy):
@@ -121,7 +62,7 @@ class ScxRusty(Policy):
         self._kick_greedy = [True] * len(llcs)
         self._round = [0] * kernel.nr_cpus
         self._rotor = 0
-        self._tasks: dict[int, _Task] = {}
+        self._tasks: dict[int, Task] = {}
         self._run_from = [NONE] * kernel.nr_cpus
         self._busy_ns = [0] * kernel.nr_cpus
         self._seen_jiffies = [(0, 0)] * kernel.nr_cpus
@@ -136,7 +77,7 @@ class ScxRusty(Policy):
     def enable(self, p: int) -> None:
         """rusty_init_task()"""
         now = self.kernel.scx_bpf_now()
-        task = _Task(self.kernel.weight(p), last_blocked_at=now, last_woke_at=now)
+        task = Task(self.kernel.weight(p), last_blocked_at=now, last_woke_at=now)
         self._tasks[p] = task
         self._pick_and_set_domain(p, task)
 
@@ -148,7 +89,7 @@ class ScxRusty(Policy):
         """rusty_exit_task()"""
         del self._tasks[p]
 
-    def _pick_and_set_domain(self, p: int, task: _Task) -> None:
+    def _pick_and_set_domain(self, p: int, task: Task) -> None:
         """task_pick_and_set_domain(): the next domain round that has a CPU of the task's."""
         cpu, allowed = self.kernel.smp_processor_id(), self.kernel.allowed
         start = self._round[cpu]
@@ -162,13 +103,13 @@ class ScxRusty(Policy):
         task.all_cpus = self.kernel.nr_cpus_allowed(p) == self.kernel.nr_cpus
         self._set_domain(task, found)
 
-    def _set_domain(self, task: _Task, dom: int) -> None:
+    def _set_domain(self, task: Task, dom: int) -> None:
         """task_set_domain()"""
         task.dom = task.target_dom = dom
         task.vtime = self._min_vruntime[dom]
-        task.deadline = task.vtime + _scale_inverse_fair(task.avg_runtime, task.weight)
+        task.deadline = task.vtime + scale_inverse_fair(task.avg_runtime, task.weight)
 
-    def _any_domestic(self, p: int, task: _Task) -> int:
+    def _any_domestic(self, p: int, task: Task) -> int:
         """bpf_cpumask_any_distribute() of the task's CPUs in its domain; NONE when there is none."""
         cpus = [c for c in self._cpus_of[task.target_dom] if self.kernel.allowed(p, c)]
         self._rotor += 1
@@ -192,7 +133,7 @@ class ScxRusty(Policy):
         cpu = self._any_domestic(p, task)
         return cpu if cpu != NONE else prev
 
-    def _idle_cpu(self, p: int, task: _Task, prev: int, domestic: bool) -> int:
+    def _idle_cpu(self, p: int, task: Task, prev: int, domestic: bool) -> int:
         """An idle CPU to put the task on at once, which is claimed; negative when there is none."""
         kernel = self.kernel
         claim, pick = kernel.scx_bpf_test_and_clear_cpu_idle, kernel.scx_bpf_pick_idle_cpu
@@ -241,7 +182,7 @@ class ScxRusty(Policy):
         if task.all_cpus:
             self._kick_greedily()
 
-    def _kick_any(self, p: int, task: _Task) -> None:
+    def _kick_any(self, p: int, task: Task) -> None:
         cpu = self._any_domestic(p, task)
         if cpu != NONE:
             self.kernel.scx_bpf_kick_cpu(cpu, 0)
@@ -256,28 +197,15 @@ class ScxRusty(Policy):
                 kernel.scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE)
                 return
 
-    def _place_task_dl(self, p: int, task: _Task, enq_flags: int) -> None:
+    def _place_task_dl(self, p: int, task: Task, enq_flags: int) -> None:
         """place_task_dl(): a sleeper keeps at most a slice of what it did not use (clamp_task_vtime())."""
         least = self._min_vruntime[task.dom] - self._slice_ns
         if task.vtime < least:
             task.vtime = least
-            task.deadline = task.vtime + self._compute_dl(task)
+            task.deadline = task.vtime + compute_dl(task)
         self.kernel.scx_bpf_dsq_insert_vtime(
             p, task.target_dom, self._slice_ns, task.deadline & _U64, enq_flags
         )
-
-    def _compute_dl(self, task: _Task) -> int:
-        """task_compute_dl()"""
-        waker = min(task.waker_freq, DL_FREQ_FT_MAX)
-        blocked = min(task.blocked_freq, DL_FREQ_FT_MAX)
-        factor = blocked * waker * waker * task.weight // 100
-        # log2_u64() is one more than the logarithm.
-        lat_prio = min((factor + 1).bit_length(), DL_MAX_LAT_PRIO)
-        run = min(task.avg_runtime // DL_RUNTIME_SCALE, DL_MAX_LATENCY_NS)
-        run = (_scale_inverse_fair(run, task.weight) + 1).bit_length()
-        lat_prio = lat_prio - run if run < lat_prio else 0
-        scale = min(_PRIO_TO_WEIGHT[DL_MAX_LAT_PRIO - lat_prio - 1], LB_MAX_WEIGHT)
-        return _scale_inverse_fair(task.avg_runtime, scale)
 
     def dispatch(self, cpu: int, prev: int) -> None:
         """rusty_dispatch(): its own domain, then those of others in turn."""
@@ -300,7 +228,7 @@ class ScxRusty(Policy):
         task.sum_runtime = 0
         waker = self._tasks.get(self.kernel.current_task())
         if waker is not None:
-            waker.waker_freq = _update_freq(waker.waker_freq, now - waker.last_woke_at)
+            waker.waker_freq = update_freq(waker.waker_freq, now - waker.last_woke_at)
             waker.last_woke_at = now
 
     def quiescent(self, p: int, deq_flags: int) -> None:
@@ -309,7 +237,7 @@ class ScxRusty(Policy):
         task = self._tasks[p]
         task.load_ns += now - max(task.since, self._balanced_at)
         task.since = NONE
-        task.blocked_freq = _update_freq(task.blocked_freq, now - task.last_blocked_at)
+        task.blocked_freq = update_freq(task.blocked_freq, now - task.last_blocked_at)
         task.last_blocked_at = now
 
     def running(self, p: int) -> None:
@@ -330,9 +258,9 @@ class ScxRusty(Policy):
             return
         delta = now - task.last_run_at
         task.sum_runtime += delta
-        task.avg_runtime = _calc_avg(task.avg_runtime, task.sum_runtime)
-        task.vtime += _scale_inverse_fair(delta, task.weight)
-        task.deadline = task.vtime + self._compute_dl(task)
+        task.avg_runtime = calc_avg(task.avg_runtime, task.sum_runtime)
+        task.vtime += scale_inverse_fair(delta, task.weight)
+        task.deadline = task.vtime + compute_dl(task)
 
     # -- the user-space half
 
@@ -369,7 +297,7 @@ class ScxRusty(Policy):
         for task in self._tasks.values():
             task.load_ns = 0
 
-    def _load(self, task: _Task, now: int) -> int:
+    def _load(self, task: Task, now: int) -> int:
         running = now - max(task.since, self._balanced_at) if task.since != NONE else 0
         return (task.load_ns + running) * task.weight
 
@@ -398,16 +326,3 @@ class ScxRusty(Policy):
 
     def _may_live(self, p: int, dom: int) -> bool:
         return any(self.kernel.allowed(p, c) for c in self._cpus_of[dom])
-
-
-def _scale_inverse_fair(value: int, weight: int) -> int:
-    return value * 100 // weight
-
-
-def _calc_avg(old: int, new: int) -> int:
-    return old - (old >> 2) + (new >> 2)
-
-
-def _update_freq(freq: int, interval: int) -> int:
-    # BPF divides by zero to zero.
-    return _calc_avg(freq, 100 * MS // interval if interval else 0)
