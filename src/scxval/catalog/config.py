@@ -12,7 +12,10 @@ from scxval.catalog.combination import tracer_parts
 from scxval.catalog.load import Catalog, load_catalog
 from scxval.catalog.model import AXES
 from scxval.catalog.schema import check, load_schema, read_yaml, repository
-from scxval.errors import unknown_name
+from scxval.errors import ScxvalError, unknown_name
+
+# On the axis `simulator`: nothing is simulated.
+NO_SIMULATOR = "none"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,20 @@ def agreement_limits(given: Mapping[str, Any]) -> Agreement:
 
 
 @dataclass(frozen=True)
+class Simulate:
+    """How simulations are made: `isolation` says which CPUs the workload has and, with the other three, which
+    run of a machine is its calibration. `parameters` are a machine's own, by name, and go before those.
+    """
+
+    isolation: str
+    scheduler: str
+    workload: str
+    tracer: str
+    parameters: dict[str, dict[str, int]]
+    limit_s: int
+
+
+@dataclass(frozen=True)
 class Config:
     """A checked configuration; axis values are lists of names that exist in the catalogue."""
 
@@ -72,6 +89,10 @@ class Config:
     probed_kernels: list[str]
     probed_vcpus: list[int]
     catalog: Catalog
+    # None: nothing is simulated.
+    simulators: list[str]
+    seeds: list[int]
+    simulate: Simulate
 
 
 def read_config_files(files: list[Path]) -> dict[str, Any]:
@@ -101,6 +122,10 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
     for axis in AXES:
         if axis in data:
             data[axis] = _as_list(data[axis])
+    if "simulator" in data:
+        data["simulator"] = _as_list(data["simulator"])
+    if "seeds" in data and not isinstance(data["seeds"], list):
+        data["seeds"] = [data["seeds"]]
     check(data, load_schema("config"), "config")
     catalog = load_catalog([base / folder for folder in _as_list(data["catalog"])])
     for axis in AXES:
@@ -116,6 +141,7 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
             raise unknown_name("kernel in compatibility", kernel, catalog.kernels)
     if data["baseline"] not in catalog.schedulers:
         raise unknown_name("baseline", data["baseline"], catalog.schedulers)
+    simulators = _simulators(data["simulator"], catalog)
     return Config(
         axes={axis: data[axis] for axis in AXES},
         baseline=data["baseline"],
@@ -129,6 +155,44 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
         probed_kernels=data["compatibility"]["kernels"],
         probed_vcpus=data["compatibility"]["vcpus"],
         catalog=catalog,
+        simulators=simulators,
+        seeds=data["seeds"],
+        simulate=_simulate(data["simulate"], catalog),
+    )
+
+
+def _simulators(names: list[str], catalog: Catalog) -> list[str]:
+    """The simulators that are named; [] for `none`, which stands alone."""
+    if NO_SIMULATOR in names:
+        if len(names) > 1:
+            raise ScxvalError(f"simulator: {NO_SIMULATOR} stands alone, not in {', '.join(names)}")
+        return []
+    if names == ["all"]:
+        return list(catalog.simulators)
+    for name in names:
+        if name not in catalog.simulators:
+            raise unknown_name("simulator", name, [NO_SIMULATOR, *catalog.simulators])
+    return names
+
+
+def _simulate(data: Mapping[str, Any], catalog: Catalog) -> Simulate:
+    run = data["calibration"]
+    for what, name, known in (
+        ("isolation", data["isolation"], catalog.isolations),
+        ("calibration.scheduler", run["scheduler"], catalog.schedulers),
+        ("calibration.workload", run["workload"], catalog.workloads),
+    ):
+        if name not in known:
+            raise unknown_name(f"simulate.{what}", name, known)
+    tracer_parts(run["tracer"], catalog.tracers)
+    for machine in data["parameters"]:
+        if machine not in catalog.machines:
+            raise unknown_name("machine in simulate.parameters", machine, catalog.machines)
+    return Simulate(
+        isolation=data["isolation"],
+        **run,
+        parameters={name: dict(values) for name, values in data["parameters"].items()},
+        limit_s=data["limit_s"],
     )
 
 

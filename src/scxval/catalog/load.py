@@ -13,12 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from scxval.catalog.model import Isolation, Kernel, Machine, Scheduler, Tracer, Workload
+from scxval.catalog.model import (
+    Isolation,
+    Kernel,
+    Machine,
+    Scheduler,
+    Simulator,
+    Tracer,
+    Workload,
+)
 from scxval.catalog.schema import check, file_beside, load_schema, read_yaml
 from scxval.catalog.workload import workload_values
 from scxval.errors import ScxvalError, unknown_name
 
-Entry = TypeVar("Entry", Scheduler, Workload, Tracer, Isolation, Machine, Kernel)
+Entry = TypeVar("Entry", Scheduler, Workload, Tracer, Isolation, Machine, Kernel, Simulator)
 
 # A value stands in a path, in a file name and on Snakemake's command line.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
@@ -34,6 +42,7 @@ class Catalog:
     isolations: dict[str, Isolation]
     machines: dict[str, Machine]
     kernels: dict[str, Kernel]
+    simulators: dict[str, Simulator]
     aliases: dict[str, tuple[str, ...]]
 
     def names(self, axis: str) -> list[str]:
@@ -66,6 +75,7 @@ def load_catalog(folders: Iterable[Path]) -> Catalog:
         isolations=_entries(dirs, "isolations", Isolation),
         machines=_entries(dirs, "machines", Machine, aliases),
         kernels=_entries(dirs, "kernels", Kernel),
+        simulators=_entries(dirs, "simulators", Simulator),
         aliases=aliases,
     )
     for machine in catalog.machines.values():
@@ -123,7 +133,7 @@ def _entry(record: type[Entry], name: str, body: dict[str, Any], folder: Path) -
         where = f"{folder / 'schedulers.yaml'}: {name}"
         values["files"] = tuple(file_beside(folder, file, where) for file in values["files"])
     if "/" in values.get("binary", ""):
-        # Of a tracer: a path is relative to the folder whose entry names it.
+        # Of a tracer or simulator: a path is relative to the folder whose entry names it.
         values["binary"] = str((folder / Path(values["binary"]).expanduser()).resolve())
     if values.get("launcher") == "host":
         values = {**values, "accelerator": "none", "vcpus": 0, "memory_mib": 0}

@@ -29,6 +29,9 @@ class Parameters:
     # CPU time of `run` in rt-app for each ns asked for, and its variation from one to the next.
     run_scale_ppm: int = 1_000_000
     run_cv_ppm: int = 10_000
+    # The `calibration` (ns a loop) of the rt-app file that run_scale_ppm was measured with: another file's
+    # `run` is that many more or fewer loops. 0: every `run` takes what it says.
+    rtapp_calibration: int = 0
     # Between the starts of rt-app's threads.
     spawn_ns: int = 200_000
     sources: dict[str, str] = field(default_factory=dict)

@@ -1,67 +1,80 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a policy in Python sees, of the library without a scheduler (models.so); read by cffi after api.h,
- * so: no preprocessor but the guard. Names are the kernel's; a task is a pointer that only functions here
- * look into. Operations that are NULL are left out, as in struct sched_ext_ops.
+ * What a policy in Python is made of; read by cffi as it stands, after api.h. Only the library `models`
+ * has these. A task is a pointer that is good while the task lives; what is known of it is asked for here.
  */
 struct task_struct;
 
-struct sim_policy {
-	int (*select_cpu)(struct task_struct *p, int prev_cpu, unsigned long long wake_flags);
-	void (*enqueue)(struct task_struct *p, unsigned long long enq_flags);
-	void (*dequeue)(struct task_struct *p, unsigned long long deq_flags);
-	void (*dispatch)(int cpu, struct task_struct *prev);
-	void (*tick)(struct task_struct *p);
-	void (*runnable)(struct task_struct *p, unsigned long long enq_flags);
-	void (*running)(struct task_struct *p);
-	void (*stopping)(struct task_struct *p, _Bool runnable);
-	void (*quiescent)(struct task_struct *p, unsigned long long deq_flags);
-	_Bool (*yield)(struct task_struct *from, struct task_struct *to);
-	void (*update_idle)(int cpu, _Bool idle);
-	void (*enable)(struct task_struct *p);
-	void (*disable)(struct task_struct *p);
-	int (*init)(void);
-	unsigned long long flags;
-	unsigned int timeout_ms;
-	unsigned int dispatch_max_batch;
-};
+/* The scheduler's operations, set before sim_start(); one that is not set is not there. */
+void sim_model_set_select_cpu(int32_t (*fn)(struct task_struct *p, int32_t prev_cpu, uint64_t wake_flags));
+void sim_model_set_enqueue(void (*fn)(struct task_struct *p, uint64_t enq_flags));
+void sim_model_set_dequeue(void (*fn)(struct task_struct *p, uint64_t deq_flags));
+void sim_model_set_dispatch(void (*fn)(int32_t cpu, struct task_struct *prev));
+void sim_model_set_tick(void (*fn)(struct task_struct *p));
+void sim_model_set_runnable(void (*fn)(struct task_struct *p, uint64_t enq_flags));
+void sim_model_set_running(void (*fn)(struct task_struct *p));
+void sim_model_set_stopping(void (*fn)(struct task_struct *p, bool runnable));
+void sim_model_set_quiescent(void (*fn)(struct task_struct *p, uint64_t deq_flags));
+void sim_model_set_yield(bool (*fn)(struct task_struct *from, struct task_struct *to));
+void sim_model_set_set_weight(void (*fn)(struct task_struct *p, uint32_t weight));
+void sim_model_set_set_cpumask(void (*fn)(struct task_struct *p));
+void sim_model_set_update_idle(void (*fn)(int32_t cpu, bool idle));
+void sim_model_set_init_task(int32_t (*fn)(struct task_struct *p));
+void sim_model_set_exit_task(void (*fn)(struct task_struct *p));
+void sim_model_set_enable(void (*fn)(struct task_struct *p));
+void sim_model_set_disable(void (*fn)(struct task_struct *p));
+void sim_model_set_cgroup_init(int32_t (*fn)(uint64_t cgroup_id, uint32_t weight));
+void sim_model_set_init(int32_t (*fn)(void));
+void sim_model_set_exit(void (*fn)(void));
+void sim_model_set_flags(uint64_t flags);
+void sim_model_set_timeout_ms(uint32_t timeout_ms);
 
-/* Before sim_start. The policy is copied; the functions it points to must stay. */
-void sim_set_policy(const struct sim_policy *policy);
-/* The simulation ends as the engine's own fault: an operation raised an exception. */
-void sim_policy_failed(const char *text);
+/* scx_bpf_error(), and the end for a fault of the policy's own program. */
+void sim_model_error(const char *text);
+void sim_model_broken(const char *text);
+void sim_model_log(const char *text);
 
-int scx_bpf_create_dsq(unsigned long long dsq_id, int node);
-_Bool scx_bpf_dsq_insert(struct task_struct *p, unsigned long long dsq_id, unsigned long long slice,
-			 unsigned long long enq_flags);
-_Bool scx_bpf_dsq_insert_vtime(struct task_struct *p, unsigned long long dsq_id, unsigned long long slice,
-			       unsigned long long vtime, unsigned long long enq_flags);
-_Bool scx_bpf_dsq_move_to_local(unsigned long long dsq_id);
-int scx_bpf_dsq_nr_queued(unsigned long long dsq_id);
-void scx_bpf_kick_cpu(int cpu, unsigned long long flags);
-int scx_bpf_select_cpu_dfl(struct task_struct *p, int prev_cpu, unsigned long long wake_flags, _Bool *is_idle);
-_Bool scx_bpf_test_and_clear_cpu_idle(int cpu);
-/* scx_bpf_pick_idle_cpu(p->cpus_ptr, flags) */
-int sim_pick_idle_cpu(struct task_struct *p, unsigned long long flags);
-_Bool sim_cpu_is_idle(int cpu);
-_Bool scx_bpf_task_running(const struct task_struct *p);
-int scx_bpf_task_cpu(const struct task_struct *p);
-struct task_struct *scx_bpf_cpu_curr(int cpu);
-unsigned long long scx_bpf_now(void);
-unsigned int scx_bpf_nr_cpu_ids(void);
-int sim_cpu(void);
-int sim_cpu_llc(int cpu);
+/* kfuncs, flat; those of scx/common.bpf.h without the part after the name. */
+int32_t sim_model_create_dsq(uint64_t dsq_id);
+void sim_model_destroy_dsq(uint64_t dsq_id);
+int32_t sim_model_dsq_nr_queued(uint64_t dsq_id);
+bool sim_model_dsq_insert(struct task_struct *p, uint64_t dsq_id, uint64_t slice, uint64_t enq_flags);
+bool sim_model_dsq_insert_vtime(struct task_struct *p, uint64_t dsq_id, uint64_t slice, uint64_t vtime,
+				uint64_t enq_flags);
+bool sim_model_dsq_move_to_local(uint64_t dsq_id);
+/* The tasks of a dispatch queue in its order, at most `nr`; how many. */
+uint32_t sim_model_dsq_tasks(uint64_t dsq_id, struct task_struct **out, uint32_t nr);
+/* Of a queue that the scheduler made, into another or a local one; false when it is not there any more. */
+bool sim_model_dsq_move(uint64_t from_dsq_id, struct task_struct *p, uint64_t dsq_id, uint64_t enq_flags);
+void sim_model_kick_cpu(int32_t cpu, uint64_t flags);
+/* The CPU; *is_idle says whether it was idle and is now claimed. */
+int32_t sim_model_select_cpu_dfl(struct task_struct *p, int32_t prev_cpu, uint64_t wake_flags, bool *is_idle);
+int32_t sim_model_pick_idle_cpu(struct task_struct *p, uint64_t flags);
+bool sim_model_test_and_clear_cpu_idle(int32_t cpu);
+uint64_t sim_model_now(void);
+struct task_struct *sim_model_cpu_curr(int32_t cpu);
 
-/* Fields of a task. `index` counts from 0; an idle task's is beyond SIM_MAX_TASKS. */
-unsigned int sim_p_index(const struct task_struct *p);
-int sim_p_pid(const struct task_struct *p);
-_Bool sim_p_allowed(const struct task_struct *p, int cpu);
-int sim_p_nr_cpus_allowed(const struct task_struct *p);
-unsigned int sim_p_weight(const struct task_struct *p);
-int sim_p_nice(const struct task_struct *p);
-unsigned long long sim_p_slice(const struct task_struct *p);
-void sim_p_set_slice(struct task_struct *p, unsigned long long slice);
-unsigned long long sim_p_dsq_vtime(const struct task_struct *p);
-void sim_p_set_dsq_vtime(struct task_struct *p, unsigned long long vtime);
-/* CPU time so far in ns, of the running task up to now. */
-unsigned long long sim_p_runtime(const struct task_struct *p);
+/* Tasks */
+int32_t sim_model_task_pid(const struct task_struct *p);
+int32_t sim_model_task_tgid(const struct task_struct *p);
+uint32_t sim_model_task_index(const struct task_struct *p);
+int32_t sim_model_task_cpu(const struct task_struct *p);
+bool sim_model_task_running(const struct task_struct *p);
+bool sim_model_task_is_idle(const struct task_struct *p);
+uint32_t sim_model_task_weight(const struct task_struct *p);
+int32_t sim_model_task_nice(const struct task_struct *p);
+uint32_t sim_model_task_flags(const struct task_struct *p);
+uint64_t sim_model_task_runtime(const struct task_struct *p);
+uint64_t sim_model_task_slice(const struct task_struct *p);
+void sim_model_task_set_slice(struct task_struct *p, uint64_t slice);
+uint64_t sim_model_task_vtime(const struct task_struct *p);
+void sim_model_task_set_vtime(struct task_struct *p, uint64_t vtime);
+bool sim_model_task_allows(const struct task_struct *p, int32_t cpu);
+int32_t sim_model_task_nr_cpus_allowed(const struct task_struct *p);
+uint64_t sim_model_task_cgroup(const struct task_struct *p);
+
+/* Timers of the policy's own: fn(token) on `cpu` at `at_ns`, once. A token's timer is armed anew by a call. */
+void sim_model_set_timer(void (*fn)(uint32_t token));
+int sim_model_timer_arm(uint32_t token, uint64_t at_ns, int32_t cpu);
+
+enum { SIM_MODEL_TIMERS = 64 };

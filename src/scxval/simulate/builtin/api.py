@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""The engine's interface (engine/api.h) in Python: its declarations, enumerators and record layout."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cffi
+import numpy as np
+
+ENGINE = Path(__file__).parent / "engine"
+HEADERS = (ENGINE / "api.h", ENGINE / "model.h")
+
+
+@cache
+def declarations() -> Any:
+    """One cffi.FFI that knows everything the libraries export; libraries are opened with it."""
+    ffi = cffi.FFI()
+    for header in HEADERS:
+        ffi.cdef(header.read_text(encoding="utf-8"))
+    return ffi
+
+
+@cache
+def enumerators(name: str) -> dict[str, int]:
+    """The names of one enum of api.h with their values, in their order."""
+    values: dict[str, int] = declarations().typeof(f"enum {name}").relements
+    return dict(sorted(values.items(), key=lambda item: item[1]))
+
+
+@cache
+def limit(name: str) -> int:
+    """One of the constants without an enum of their own, such as SIM_MAX_TASKS."""
+    value: int = declarations().integer_const(name)
+    return value
+
+
+@cache
+def record_dtype() -> np.dtype[np.void]:
+    """`struct sim_record` as numpy lays it over the engine's memory."""
+    ffi = declarations()
+    names, formats, offsets = [], [], []
+    for name, field in ffi.typeof("struct sim_record").fields:
+        signed = int(ffi.cast(field.type, -1)) < 0
+        names.append(name)
+        formats.append(f"{'i' if signed else 'u'}{ffi.sizeof(field.type)}")
+        offsets.append(field.offset)
+    size = ffi.sizeof("struct sim_record")
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})
