@@ -34,7 +34,12 @@ def probed(folder: Path) -> None:
 
 def test_cells_lists_plan_and_exclusions(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     probed(folder)
-    assert main(["cells", "--config", "machine=[kvm4,tcg4]", "tracer=none", "reps=1"]) == 0
+    assert (
+        main(
+            ["cells", "--config", "machine=[kvm4,tcg4]", "tracer=none", "reps=1", "simulator=none"]
+        )
+        == 0
+    )
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert CELL in lines
@@ -146,8 +151,41 @@ def test_workloads_lists_questions_and_what_the_simulator_takes(
     assert main(["workloads"]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    at = lines.index("producer_consumer  rt-app  simulator: yes")
+    at = lines.index("producer_consumer  rt-app  simulators: builtin yes, scxsim yes")
     assert lines[at + 1].startswith("    how soon does a consumer run")
-    at = lines.index("periodic_mix  rt-app  simulator: no")
-    assert lines[at + 2].startswith("    not for the simulator: timer: a plain sleep")
-    assert err == "19 workloads, 9 for the simulator too\n"
+    at = lines.index("periodic_mix  rt-app  simulators: builtin yes, scxsim no")
+    assert lines[at + 2].startswith("    not for scxsim: timer: a plain sleep")
+    at = lines.index("hackbench  command  simulators: builtin no, scxsim no")
+    assert lines[at + 2].startswith("    not for builtin: a command")
+    assert err == "20 workloads, 14 for builtin, 10 for scxsim\n"
+
+
+def test_cells_lists_simulations(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    probed(folder)
+    axes = ["machine=tcg4", "scheduler=[scx_simple,scx_rusty]", "tracer=none", "seeds=[3]"]
+    assert main(["cells", "--config", *axes]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert "sim/builtin/scx_simple/periodic_mix/tcg4/seed3" in lines
+    assert "scx_simple/calibration/bpftrace/taskset/tcg4/rep0" in lines
+    assert "simulations planned" in err
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["nothing.json"], "unknown workload"),
+        (["periodic_mix", "--cpus", "0"], "at least one"),
+        (["periodic_mix", "--cpus", "2", "--machine", "tcg4"], "name one of them"),
+        (["periodic_mix", "--machine", "tcg5"], "unknown machine"),
+        (["periodic_mix", "--seed", "-1"], "a seed is 0"),
+        (["periodic_mix", "--simulator", "bultin"], "did you mean 'builtin'"),
+    ],
+)
+def test_what_cannot_be_simulated_is_one_line(
+    argv: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", *argv, "--scheduler", "scx_simple", "--output", "out"]) == 2
+    err = capsys.readouterr().err
+    assert says in err
+    assert len(err.splitlines()) == 1

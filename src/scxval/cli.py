@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The `scxval` command: doctor, cells, workloads, show, convert, report.
+"""The `scxval` command: doctor, cells, workloads, show, convert, simulate, report.
 
 Exit status: 0 fine, 1 something is missing or disagrees, 2 a mistake in what was asked for.
 """
@@ -24,6 +24,8 @@ from scxval.vm.space import available, needed
 DEFAULT_CONFIG = Path("config/config.yaml")
 PROBE = Path("resources/probe")
 RUNS = Path("results/runs")
+SIMULATIONS = Path("results/sim")
+SIMULATORS = Path("resources/simulators")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -78,6 +80,20 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("--capability", type=Path, help="default: TRACE.capability.json")
     convert.set_defaults(command=convert_command)
 
+    simulate = commands.add_parser("simulate", help="one simulation, without Snakemake")
+    simulate.add_argument("workload", help="a workload of the catalogue, or an rt-app file")
+    simulate.add_argument("--scheduler", required=True, help="of the catalogue")
+    simulate.add_argument("--cpus", type=int, help="CPUs of the simulated machine (default: 4)")
+    simulate.add_argument("--machine", help="simulate this machine of the catalogue instead")
+    simulate.add_argument("--seed", type=int, default=0)
+    simulate.add_argument("--simulator", default="builtin")
+    simulate.add_argument(
+        "--parameters", type=Path, help="a machine's parameters, such as a calibration's file"
+    )
+    simulate.add_argument("--output", type=Path, required=True, metavar="DIR")
+    _config_arguments(simulate)
+    simulate.set_defaults(command=simulate_command)
+
     report = commands.add_parser("report", help="the report again, from what has been run so far")
     report.add_argument("--plan", type=Path, default=Path("results/plan.json"))
     report.add_argument("--runs", type=Path, default=RUNS)
@@ -120,15 +136,27 @@ def config_from(files: list[Path], pairs: list[str]) -> Config:
 
 def cells_command(args: argparse.Namespace) -> int:
     """List the plan."""
+    from scxval.simulate.plan import plan_simulations
+
     config = config_from(args.configfile, args.config)
     result = plan(config, this_host(PROBE))
     for cell in result.cells:
         print(cell.path)
     for excluded in result.excluded:
         print(f"{excluded.cell.path}  {excluded.outcome}: {excluded.reason}")
+    simulations = plan_simulations(config, this_host(PROBE))
+    for simulation in simulations.cells:
+        print(f"sim/{simulation.path}")
+    for absent in simulations.excluded:
+        print(f"sim/{absent.cell.path}  {absent.outcome}: {absent.reason}")
     for alias in result.unresolved:
         print(f"machine {alias}: decided by the probe, which has not run yet (make provision)")
     print(f"{len(result.cells)} cells planned, {len(result.excluded)} excluded", file=sys.stderr)
+    if config.simulators:
+        counts = (
+            f"{len(simulations.cells)} simulations planned, {len(simulations.excluded)} excluded"
+        )
+        print(counts, file=sys.stderr)
     print(space_line(result.cells, config), file=sys.stderr)
     return 0
 
@@ -145,18 +173,44 @@ def space_line(cells: list[Cell], config: Config) -> str:
 def workloads_command(args: argparse.Namespace) -> int:
     """List the workloads of the catalogue."""
     from scxval.catalog.workload import simulator_refusal
+    from scxval.simulate.builtin.subset import builtin_refusal
 
     workloads = config_from(args.configfile, args.config).catalog.workloads
-    taken = 0
+    taken = {"builtin": 0, "scxsim": 0}
     for workload in workloads.values():
-        refusal = simulator_refusal(workload)
-        taken += not refusal
-        print(f"{workload.name}  {workload.kind}  simulator: {'no' if refusal else 'yes'}")
+        refusals = {"builtin": builtin_refusal(workload), "scxsim": simulator_refusal(workload)}
+        words = ", ".join(f"{name} {'no' if why else 'yes'}" for name, why in refusals.items())
+        print(f"{workload.name}  {workload.kind}  simulators: {words}")
         print(f"    {workload.about}")
-        for reason in refusal:
-            print(f"    not for the simulator: {reason}")
-    print(f"{len(workloads)} workloads, {taken} for the simulator too", file=sys.stderr)
+        for name, why in refusals.items():
+            taken[name] += not why
+            for reason in why:
+                print(f"    not for {name}: {reason}")
+    counts = ", ".join(f"{count} for {name}" for name, count in taken.items())
+    print(f"{len(workloads)} workloads, {counts}", file=sys.stderr)
     return 0
+
+
+def simulate_command(args: argparse.Namespace) -> int:
+    """One simulation into a folder; 1 when it did not end ok."""
+    from scxval.simulate.command import Asked, simulate_asked
+
+    config = config_from(args.configfile, args.config)
+    asked = Asked(
+        args.workload,
+        args.scheduler,
+        args.machine,
+        args.cpus,
+        args.seed,
+        args.simulator,
+        args.parameters,
+    )
+    found = simulate_asked(asked, config, SIMULATORS, args.output)
+    print(f"{found.outcome}{f': {found.reason}' if found.reason else ''}")
+    print(f"  decisions  {found.policy or '-'}")
+    print(f"  events     {found.table.num_rows}")
+    print(f"  files      {args.output}")
+    return int(found.outcome != "ok")
 
 
 def show_command(args: argparse.Namespace) -> int:
@@ -214,7 +268,7 @@ def report_command(args: argparse.Namespace) -> int:
     """Build the report from whatever is there."""
     from scxval.report.page import build_report
 
-    build_report(args.plan, args.runs, args.output, args.window_ms)
+    build_report(args.plan, args.runs, args.output, args.window_ms, simulations_root=SIMULATIONS)
     print(args.output)
     return 0
 

@@ -11,14 +11,24 @@ from pathlib import Path
 from typing import Any
 
 
-def gate(plan: Path, runs: Path, max_bad_cells: int) -> dict[str, Any]:
-    """Count outcomes of the planned cells; a planned cell without a status counts as bad.
+def gate(
+    plan: Path, runs: Path, max_bad_cells: int, simulations: Path | None = None
+) -> dict[str, Any]:
+    """Count outcomes of the planned cells and simulations; a planned one without a status counts as bad.
 
-    Cells excluded by the planner are no failure: they are listed with their reasons.
+    What the planner excluded is no failure, nor is a simulation that turned out to be unsupported when its
+    scheduler was compiled.
     """
     data = json.loads(plan.read_text(encoding="utf-8"))
     outcomes = {path: _outcome(runs / path / "status.json") for path in data["cells"]}
     bad = sorted(path for path, outcome in outcomes.items() if outcome != "ok")
+    if simulations is not None:
+        of_sims = {
+            f"sim/{path}": _outcome(simulations / path / "status.json")
+            for path in data.get("simulations", [])
+        }
+        outcomes |= of_sims
+        bad += sorted(path for path, o in of_sims.items() if o not in ("ok", "unsupported"))
     return {
         "pass": len(bad) <= max_bad_cells,
         "max_bad_cells": max_bad_cells,
@@ -41,10 +51,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--simulations", type=Path)
     parser.add_argument("--max-bad-cells", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
-    verdict = gate(args.plan, args.runs, args.max_bad_cells)
+    verdict = gate(args.plan, args.runs, args.max_bad_cells, args.simulations)
     if not verdict["pass"]:
         shown = ", ".join(f"{path}: {outcome}" for path, outcome in verdict["bad"].items())
         print(

@@ -32,7 +32,13 @@ bpftrace_again: {module: bpftrace, about: x}
 def raw(raw_config: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "tracers.yaml").write_text(MORE)
     folders = ["config/catalog", str(tmp_path)]
-    return {**raw_config, "catalog": folders, "scheduler": ["scx_rusty"], "reps": 1}
+    return {
+        **raw_config,
+        "catalog": folders,
+        "scheduler": ["scx_rusty"],
+        "reps": 1,
+        "simulator": "none",
+    }
 
 
 @pytest.mark.parametrize(

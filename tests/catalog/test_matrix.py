@@ -20,6 +20,8 @@ from scxval.catalog.outcomes import Outcome
 from ..conftest import ROOT
 
 RAW = read_config_files([ROOT / "config/config.yaml"])
+# Calibration cells have tests of their own.
+RAW["simulator"] = ["none"]
 RAW["catalog"] = ["config/catalog", "tests/faults"]
 CATALOG = parse_config(RAW, ROOT).catalog
 TCG_ONLY = Host(16384, {"kvm": False, "tcg": True})
@@ -175,6 +177,7 @@ def test_isolcpus_is_not_for_a_guest_that_has_booted(raw_config: dict[str, Any])
     config = parse_config(
         {
             **raw_config,
+            "simulator": "none",
             "scheduler": "fair",
             "isolation": "isolcpus",
             "machine": ["tcg4", "tcg4-restored"],

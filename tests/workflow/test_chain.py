@@ -20,8 +20,8 @@ from .conftest import Workdir
 
 pytestmark = [pytest.mark.workflow, pytest.mark.vm]
 
-NARROW = ["scheduler=scx_rusty", "tracer=bpftrace", "machine=tcg4", "reps=1"]
-FAULTS = ["catalog=[config/catalog,faults]", "isolation=none", "reps=1"]
+NARROW = ["scheduler=scx_rusty", "tracer=bpftrace", "machine=tcg4", "reps=1", "simulator=none"]
+FAULTS = ["catalog=[config/catalog,faults]", "isolation=none", "reps=1", "simulator=none"]
 
 
 def outcomes(workdir: Workdir) -> dict[str, str]:

@@ -16,7 +16,14 @@ pytestmark = [pytest.mark.workflow, pytest.mark.vm]
 
 SWEEP = [
     "catalog=[config/catalog,faults]",
-    *("isolation=none", "reps=2", "scheduler=fair", "tracer=none", "machine=tcg2"),
+    *(
+        "simulator=none",
+        "isolation=none",
+        "reps=2",
+        "scheduler=fair",
+        "tracer=none",
+        "machine=tcg2",
+    ),
 ]
 
 

@@ -18,7 +18,13 @@ pytestmark = [pytest.mark.workflow, pytest.mark.vm]
 
 # The sampler first: the cell's events must be those of the first part that makes any.
 TRACER = "scx-stats+bpftrace"
-AXES = ["scheduler=scx_rusty", f"tracer=[{TRACER},scx-stats]", "machine=tcg4", "reps=1"]
+AXES = [
+    "scheduler=scx_rusty",
+    f"tracer=[{TRACER},scx-stats]",
+    "machine=tcg4",
+    "reps=1",
+    "simulator=none",
+]
 
 
 def folder_of(workdir: Workdir, tracer: str) -> Path:

@@ -13,8 +13,7 @@ from snakemake.exceptions import WorkflowError
 
 from scxval.catalog.combination import TOGETHER, part_names, tracer_parts
 from scxval.catalog.config import parse_config
-from scxval.catalog.combination import tracer_parts
-from scxval.catalog.matrix import plan, probes, this_host
+from scxval.catalog.matrix import calibration_cell, plan, probes, this_host
 from scxval.catalog.model import AXES, Cell
 from scxval.catalog.programs import host_program
 from scxval.catalog.schema import repository
@@ -22,6 +21,8 @@ from scxval.errors import HarnessError, ScxvalError
 from scxval.vm.job import cell_spec, scheduler_record
 from scxval.vm.space import require_for_sweep
 from scxval.files import tree_sha256
+from scxval.simulate.plan import SimulationCell, plan_simulations
+from scxval.simulate.spec import simulation_spec
 from scxval.study import agreement_plan
 from scxval.tracers.base import makes_events
 from scxval.vm import qemu
@@ -63,6 +64,8 @@ wildcard_constraints:
     rep=r"\d+",
     first=ONE_TRACER,
     second=ONE_TRACER,
+    simulator="|".join(map(re.escape, CATALOG.simulators)),
+    seed=r"\d+",
 
 
 def code(*patterns):
@@ -192,7 +195,96 @@ def folders_of(side):
 
 def plan_json(wildcards):
     """The plan as a parameter: results/plan.json is written anew when it changes."""
-    return json.dumps(current_plan().as_dict(), sort_keys=True)
+    both = {**current_plan().as_dict(), **current_simulations().as_dict()}
+    return json.dumps(both, sort_keys=True)
+
+
+def current_simulations():
+    """What is simulated, once the probe has said which machine an alias stands for."""
+    if CONFIG.simulators:
+        checkpoints.probe.get()
+    return plan_simulations(CONFIG, this_host(PROBE))
+
+
+def planned_simulations(name):
+    """One file of every planned simulation."""
+    return [f"results/sim/{cell.path}/{name}" for cell in current_simulations().cells]
+
+
+def simulated_status(wildcards):
+    return planned_simulations("status.json")
+
+
+def simulated_metrics(wildcards):
+    return planned_simulations("metrics.parquet")
+
+
+def simulation_json(wildcards):
+    """All of the configuration that decides a simulation."""
+    names = ("simulator", "scheduler", "workload", "machine")
+    cell = SimulationCell(
+        *(getattr(wildcards, name) for name in names), seed=int(wildcards.seed)
+    )
+    return simulation_spec(cell, CONFIG).to_json()
+
+
+def simulated_library(wildcards):
+    """The record of what was compiled of a scheduler, and the libraries beside it."""
+    if CATALOG.simulators[wildcards.simulator].module != "builtin":
+        return []
+    entry = CATALOG.schedulers[wildcards.scheduler]
+    name = entry.binary if entry.source == "tree" else "models"
+    return f"resources/simulators/{machine_kernel(wildcards)}/{name}.json"
+
+
+def simulator_binary(wildcards):
+    """An external simulator's program; [] for the embedded one."""
+    entry = CATALOG.simulators[wildcards.simulator]
+    program = host_program(entry) if entry.binary else None
+    return str(program) if program else []
+
+
+def calibration_of(machine):
+    """The calibration cell of a machine, and why there is none: one of the two."""
+    cell = calibration_cell(CONFIG, machine)
+    current = current_plan()
+    if cell in current.cells:
+        return cell, ""
+    found = (e.reason for e in current.excluded if e.cell == cell)
+    return None, next(found, "the configuration has no calibration cell")
+
+
+def calibration_files(wildcards):
+    """What a machine's parameters are read from; nothing where it has no calibration cell."""
+    cell, _ = calibration_of(wildcards.machine)
+    if cell is None:
+        return {"workload": []}
+    folder = f"results/runs/{cell.path}"
+    files = ("status.json", "events.parquet", "capability.json")
+    workload = CATALOG.workloads[cell.workload].file
+    return {
+        **{Path(name).stem: f"{folder}/{name}" for name in files},
+        "workload": os.path.relpath(workload) if workload else [],
+    }
+
+
+def calibration_path(wildcards):
+    cell, _ = calibration_of(wildcards.machine)
+    return cell.path if cell else ""
+
+
+def calibration_missing(wildcards):
+    return calibration_of(wildcards.machine)[1]
+
+
+def calibration_folder(wildcards):
+    cell, _ = calibration_of(wildcards.machine)
+    return f"results/runs/{cell.path}" if cell else []
+
+
+def given_parameters(wildcards):
+    """Parameters that the configuration gives a machine, as JSON."""
+    return json.dumps(CONFIG.simulate.parameters.get(wildcards.machine, {}))
 
 
 def require_space():

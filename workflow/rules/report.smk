@@ -30,6 +30,7 @@ rule report:
         parts=planned_parts,
         stats=planned_stats,
         agreement=planned_agreement,
+        simulations=simulated_metrics,
     output:
         page="results/report/index.html",
     log:
@@ -37,6 +38,7 @@ rule report:
     params:
         code=code("report/*"),
         runs="results/runs",
+        simulations="results/sim",
         agreement=agreement_plan.ROOT,
         window_ms=CONFIG.window_ms,
     shell:
@@ -45,6 +47,7 @@ rule report:
             --plan {input.plan:q} \
             --runs {params.runs:q} \
             --agreement {params.agreement:q} \
+            --simulations {params.simulations:q} \
             --window-ms {params.window_ms:q} \
             --output {output.page:q} \
             >{log:q} 2>&1
@@ -56,6 +59,7 @@ rule judge:
     input:
         plan="results/plan.json",
         status=planned_status,
+        simulations=simulated_status,
     output:
         verdict="results/gate.json",
     log:
@@ -63,11 +67,13 @@ rule judge:
     params:
         allowed=CONFIG.max_bad_cells,
         runs="results/runs",
+        simulations="results/sim",
     shell:
         """
         python -m scxval.gate \
             --plan {input.plan:q} \
             --runs {params.runs:q} \
+            --simulations {params.simulations:q} \
             --max-bad-cells {params.allowed:q} \
             --output {output.verdict:q} \
             2>{log:q}

@@ -77,7 +77,29 @@ def plan(config: Config, host: Host) -> Plan:
                 cells.append(cell)
             else:
                 excluded.append(refusal)
+    for cell in calibration_cells(config, machines):
+        if cell in cells or any(cell == other.cell for other in excluded):
+            continue
+        refusal = why_not(cell, catalog, host)
+        if refusal is None:
+            cells.append(cell)
+        else:
+            excluded.append(refusal)
     return Plan(cells, excluded, unresolved)
+
+
+def calibration_cell(config: Config, machine: str) -> Cell:
+    """The run that a simulated machine's parameters come from."""
+    simulate = config.simulate
+    return Cell(
+        simulate.scheduler, simulate.workload, simulate.tracer, simulate.isolation, machine, 0
+    )
+
+
+def calibration_cells(config: Config, machines: list[str]) -> list[Cell]:
+    """Those of all machines that are simulated; the host is not."""
+    guests = [m for m in machines if config.catalog.machines[m].launcher != "host"]
+    return [calibration_cell(config, machine) for machine in guests if config.simulators]
 
 
 def probes(config: Config, host: Host) -> list[tuple[str, str, int]]:

@@ -7,11 +7,13 @@ import os
 import shutil
 from pathlib import Path
 
-from scxval.catalog.model import Tracer
+from scxval.catalog.model import Simulator, Tracer
 
 
-def host_program(tracer: Tracer) -> Path | None:
-    """The file of a tracer with `source: host`; None when there is none that can be executed."""
+def host_program(tracer: Tracer | Simulator) -> Path | None:
+    """The file of a tracer with `source: host`, or of an external simulator; None when there is none that
+    can be executed.
+    """
     if os.sep in tracer.binary:
         path = Path(tracer.binary)
         return path if path.is_file() and os.access(path, os.X_OK) else None

@@ -26,6 +26,8 @@ from scxval.provision.schedulers import NEWEST_LLVM
 from scxval.provision.settings import Settings, settings_argument, settings_from
 
 BUILTIN = Path(__file__).parents[1] / "simulate" / "builtin"
+# A scheduler whose operations are Python's: of models.so only, for it defines one.
+MODEL = Path("engine/model.c")
 
 # No libc, no floating point: a library gives the same bytes on every host of its architecture.
 COMMON = (
@@ -69,7 +71,16 @@ sha256sum *.bpf.c *.h include/scx/*.h >/build/out/sources.txt
 def own_objects(sources: Iterable[Path], flags: tuple[str, ...], folder: str) -> list[list[str]]:
     """The commands that compile the engine and the shim (C files below BUILTIN) into a folder."""
     return [
-        ["clang", *COMMON, *OWN, *flags, "-c", f"/build/builtin/{at}", "-o", f"{folder}/{at.stem}.o"]
+        [
+            "clang",
+            *COMMON,
+            *OWN,
+            *flags,
+            "-c",
+            f"/build/builtin/{at}",
+            "-o",
+            f"{folder}/{at.stem}.o",
+        ]
         for at in sources
     ]
 
@@ -87,16 +98,24 @@ def scheduler_commands(name: str) -> list[list[str]]:
         ["sh", "-c", f"awk -f /build/builtin/shim/divide.awk {text} >{guarded}"],
         ["clang", "-O2", "-fPIC", "-mgeneral-regs-only", "-c", guarded, "-o", made],
         ["llvm-objcopy", "--set-section-flags", ".rodata=alloc,load,data", made],
-        ["sh", "-c", shlex.join([*LINK, "-o", f"/build/out/{name}.so", made]) + " /build/o/own/*.o"],
+        [
+            "sh",
+            "-c",
+            shlex.join([*LINK, "-o", f"/build/out/{name}.so", made]) + " /build/o/own/*.o",
+        ],
     ]
 
 
 def build_script(sources: list[Path], names: list[str]) -> str:
     """The shell script for the build root. `sources` are relative to BUILTIN."""
-    lines = [NEWEST_LLVM + SCRIPT, "mkdir -p /build/o/own /build/o/checked"]
+    lines = [NEWEST_LLVM + SCRIPT, "mkdir -p /build/o/own /build/o/checked /build/o/model"]
     lines += [shlex.join(c) for c in own_objects(sources, ("-fvisibility=hidden",), "/build/o/own")]
     lines += [shlex.join(c) for c in own_objects(sources, CHECKED, "/build/o/checked")]
-    lines.append(shlex.join([*LINK, "-o", "/build/out/models.so"]) + " /build/o/own/*.o")
+    lines += [
+        shlex.join(c) for c in own_objects([MODEL], ("-fvisibility=hidden",), "/build/o/model")
+    ]
+    models = shlex.join([*LINK, "-o", "/build/out/models.so"])
+    lines.append(f"{models} /build/o/own/*.o /build/o/model/*.o")
     lines.append(shlex.join([*LINK, "-o", "/build/out/checked.so"]) + " /build/o/checked/*.o")
     for name in names:
         steps = " && ".join(shlex.join(command) for command in scheduler_commands(name))
@@ -137,7 +156,7 @@ def build_simulators(
     models.json, and checked.so (models.so for tests) in `output`. `kernel` has vmlinux and source.deb.
     """
     files = sorted(f.relative_to(BUILTIN) for f in BUILTIN.rglob("*") if f.suffix in _KINDS)
-    sources = [f for f in files if f.suffix == ".c"]
+    sources = [f for f in files if f.suffix == ".c" and f != MODEL]
     with work_folder() as work:
         write_enums_header(kernel / "vmlinux", work / "enums.h")
         with tarfile.open(work / "builtin.tar", "w") as tar:
@@ -198,13 +217,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     settings_argument(parser)
     parser.add_argument("--root", type=Path, required=True, help="the build root's tarball")
-    parser.add_argument("--kernel", type=Path, required=True, help="folder with vmlinux, source.deb")
+    parser.add_argument(
+        "--kernel", type=Path, required=True, help="folder with vmlinux, source.deb"
+    )
     parser.add_argument("--names", nargs="+", required=True)
     parser.add_argument("--output", type=Path, required=True, help="folder for the libraries")
     args = parser.parse_args()
-    build_simulators(
-        settings_from(args.settings), args.root, args.kernel, args.names, args.output
-    )
+    build_simulators(settings_from(args.settings), args.root, args.kernel, args.names, args.output)
 
 
 if __name__ == "__main__":

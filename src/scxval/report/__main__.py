@@ -18,13 +18,22 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--plan", type=Path, required=True, help="plan.json")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the cells")
     parser.add_argument("--agreement", type=Path, help="folder of the tracers' agreement")
+    parser.add_argument("--simulations", type=Path, help="folder of the simulations")
     parser.add_argument("--output", type=Path, required=True, help="the HTML page to write")
     parser.add_argument(
         "--window-ms", type=int, default=200, help="length of the timelines (default: 200)"
     )
     args = parser.parse_args(argv)
-    files = (args.plan, args.runs, args.output)
-    return answer("scxval report", partial(build_report, *files, args.window_ms, args.agreement))
+    step = partial(
+        build_report,
+        args.plan,
+        args.runs,
+        args.output,
+        args.window_ms,
+        args.agreement,
+        args.simulations,
+    )
+    return answer("scxval report", step)
 
 
 if __name__ == "__main__":

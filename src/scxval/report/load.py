@@ -100,6 +100,8 @@ class Inputs:
     excluded: list[Excluded]
     config: dict[str, Any]
     unplanned: list[str]
+    # The plan's own lists `simulations` and `excluded_simulations`.
+    simulations: dict[str, list[Any]] = field(default_factory=dict)
 
 
 def load(plan: Path, runs: Path) -> Inputs:
@@ -113,7 +115,23 @@ def load(plan: Path, runs: Path) -> Inputs:
         excluded=excluded,
         config=config if isinstance(config, dict) else {},
         unplanned=_unplanned(runs, {cell.path for cell in cells}),
+        simulations=_simulations(data, plan),
     )
+
+
+def _simulations(data: dict[str, Any], plan: Path) -> dict[str, list[Any]]:
+    """The simulations that a plan names: paths below results/sim, and those excluded with their reasons."""
+    planned, excluded = data.get("simulations", []), data.get("excluded_simulations", [])
+    for path in planned if isinstance(planned, list) else [planned]:
+        parts = path.split("/") if isinstance(path, str) else []
+        if len(parts) != 5 or ".." in parts or visible(path) != path:
+            raise ScxvalError(f"{plan}: not a simulation: {path!r}")
+    for item in excluded if isinstance(excluded, list) else [excluded]:
+        if not isinstance(item, Mapping) or not {"simulation", "outcome", "reason"} <= set(item):
+            raise ScxvalError(
+                f"{plan}: an excluded simulation needs simulation, outcome and reason: {item!r}"
+            )
+    return {"simulations": planned, "excluded_simulations": excluded}
 
 
 def _read_plan(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from scxval.errors import ScxvalError
 from scxval.events.metrics import METRICS
-from scxval.report import agreement, facts, figures, sections, text
+from scxval.report import agreement, facts, figures, sections, simulations, text
 from scxval.report.cell import CellView, anchor
 from scxval.report.cell_stats import cell_stats
 from scxval.report.load import NOT_RUN, Inputs, load
@@ -27,19 +27,28 @@ TEMPLATES = Path(__file__).parent
 
 
 def build_report(
-    plan: Path, runs: Path, output: Path, window_ms: int, agreement_root: Path | None = None
+    plan: Path,
+    runs: Path,
+    output: Path,
+    window_ms: int,
+    agreement_root: Path | None = None,
+    simulations_root: Path | None = None,
 ) -> None:
     """Read the inputs, render, write; the same as scxval.report.build_report."""
     if window_ms <= 0:
         raise ScxvalError(f"the timeline window must be longer than 0 ms, not {window_ms}")
     inputs = load(plan, runs)
-    page = render(inputs, output.parent, window_ms, agreement_root)
+    page = render(inputs, output.parent, window_ms, agreement_root, simulations_root)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_bytes(page.encode("utf-8"))
 
 
 def render(
-    inputs: Inputs, page_folder: Path, window_ms: int, agreement_root: Path | None = None
+    inputs: Inputs,
+    page_folder: Path,
+    window_ms: int,
+    agreement_root: Path | None = None,
+    simulations_root: Path | None = None,
 ) -> str:
     """The whole page as text; links to files are relative to `page_folder`."""
     ids = sections.PlotIds()
@@ -82,6 +91,7 @@ def render(
         "other_colour": figures.OTHER,
         "definitions": definitions(),
         "agreement": agreement.section(agreement_root, inputs, ids),
+        "simulations": simulations.section(inputs.simulations, simulations_root),
         "facts": all_facts,
         "config": _config_lines(inputs.config),
         "cells": cells,

@@ -31,6 +31,10 @@ class Request:
     seconds: int
     parameters: Parameters
     library: Path | None = None
+    # CPUs at the end that the workload keeps off, as the tracer's in a run; the scheduler sees them.
+    spare_cpus: int = 0
+    # Wall clock.
+    limit_s: int = 300
 
 
 @dataclass(frozen=True)

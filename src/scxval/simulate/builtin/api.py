@@ -15,11 +15,12 @@ HEADERS = (ENGINE / "api.h", ENGINE / "model.h")
 
 
 @cache
-def declarations() -> Any:
-    """One cffi.FFI that knows everything the libraries export; libraries are opened with it."""
+def declarations(globals: str = "") -> Any:
+    """A cffi.FFI that knows everything the libraries export, and a scheduler's `globals`."""
     ffi = cffi.FFI()
     for header in HEADERS:
         ffi.cdef(header.read_text(encoding="utf-8"))
+    ffi.cdef(globals)
     return ffi
 
 
@@ -33,7 +34,8 @@ def enumerators(name: str) -> dict[str, int]:
 @cache
 def limit(name: str) -> int:
     """One of the constants without an enum of their own, such as SIM_MAX_TASKS."""
-    value: int = declarations().integer_const(name)
+    # Constants belong to a library in cffi, any library.
+    value: int = getattr(declarations().dlopen(None), name)
     return value
 
 

@@ -55,8 +55,9 @@ class Ending:
 class Library:
     """One instance of a compiled simulation. Raises ScxvalError for a file that is none."""
 
-    def __init__(self, path: Path) -> None:
-        self.ffi = declarations()
+    def __init__(self, path: Path, globals: str = "") -> None:
+        """`globals` declares those of the scheduler's variables that are to be written."""
+        self.ffi = declarations(globals)
         try:
             content = path.read_bytes()
         except OSError as error:

@@ -26,8 +26,8 @@ Task = Any
 @dataclass(frozen=True)
 class Ops:
     """`struct sched_ext_ops`: what is None is not there. `cgroup_init` is given the cgroup's id and weight,
-    `set_cpumask` and `init_task` only the task, `exit` nothing. `sched_ext` is false for a model of another class,
-    whose events are then only those that such a class shows.
+    `set_cpumask` and `init_task` only the task, `exit` nothing. `sched_ext` is false for a model of
+    another class, whose events are then only those that such a class shows.
     """
 
     select_cpu: Callable[[Task, int, int], int] | None = None

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """rt-app files as programs of the engine: what each thread does, instruction by instruction.
 
-As rt-app 1.0 does it (src/rt-app.c, src/rt-app_parse_config.c at v1.0). Its main thread creates the others one
-after another; they all meet at a barrier before the first event (thread_body), and every timer and `delay`
-counts from when the first of them came there (t_zero). The main thread itself, which sleeps, is not simulated.
+As rt-app 1.0 does it (src/rt-app.c, src/rt-app_parse_config.c at v1.0). Its main thread creates the
+others one after another; they all meet at a barrier before the first event (thread_body), and every
+timer and `delay` counts from when the first of them came there (t_zero). The main thread itself, which
+sleeps, is not simulated.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ def compile_workload(
         raise ScxvalError(f"{spare_cpus} of {cpus} CPUs are the tracer's: none is left")
     beyond = sorted(file.cpus - own)
     if beyond:
-        raise ScxvalError(f"{workload.file}: CPU {beyond[0]} of a task: there are 0 to {len(own) - 1}")
+        raise ScxvalError(
+            f"{workload.file}: CPU {beyond[0]} of a task: there are 0 to {len(own) - 1}"
+        )
     builder = _Builder(file, parameters, own, _Masks([frozenset(range(cpus))]))
     groups = workload.cgroups or (None,)
     tasks: list[SimTask] = []
@@ -202,7 +205,9 @@ class _Thread:
         """
         first_ns = task.keys.get("delay", 0) * _US - self.start_ns
         timers = dict.fromkeys(
-            self.timer(event) for event in task.events if event.kind == "timer" and self.is_own(event)
+            self.timer(event)
+            for event in task.events
+            if event.kind == "timer" and self.is_own(event)
         )
         if task.keys.get("delay", 0):
             self.emit("TIMER", self.object("delay", self.index), first_ns, 1)

@@ -94,8 +94,6 @@ LIFECYCLE = (
     TraceKind.SIMULATION_END,
     TraceKind.TASK_MIGRATED,
 )
-_ABOUT_NO_TASK = (TraceKind.PICK_TASK, TraceKind.DSQ_MOVE_TO_LOCAL, TraceKind.KICK_CPU)
-
 Records = npt.NDArray[np.void]
 
 
@@ -104,8 +102,8 @@ def to_events(
 ) -> tuple[pa.Table, Capability]:
     """The event table of records in the order in which they were written, and what it can show.
 
-    Of a scheduler that is not of sched_ext the kinds of sched_ext's class are left out: the engine carries such
-    a model on the same queues, which a kernel would not show.
+    Of a scheduler that is not of sched_ext the kinds of sched_ext's class are left out: the engine
+    carries such a model on the same queues, which a kernel would not show.
     """
     kinds = list(PROBES) if sched_ext else list(LIFECYCLE)
     names = Names()
@@ -140,8 +138,8 @@ def _columns(
     made = whole if order is None else whole[order]
     has = {name: (made["has"] & bit) != 0 for name, bit in enumerators("sim_has").items()}
     pid, comm = _tasks(made["tid"], known)
-    # A tid of 0 is the idle task's, but for kinds that need not be about a task.
-    nobody = (made["tid"] == 0) & np.isin(made["kind"], [KIND[kind] for kind in _ABOUT_NO_TASK])
+    # The idle task is 0, no task at all -1.
+    nobody = made["tid"] < 0
     reason = made["reason"].astype(np.int8) - 1
     probe = np.array([probes.index(p) for p in PROBES.values()], np.int16)[made["kind"]]
     probe[reason == REASON[Reason.WAKING]] = probes.index(_WAKING)
@@ -165,7 +163,7 @@ def _columns(
             "flags": wide("flags", "SIM_HAS_FLAGS"),
             "prev_state": wide("prev_state", "SIM_HAS_STATE"),
         },
-        tid=np.where(nobody, NULL, made["tid"]),
+        tid=made["tid"],
         pid=np.where(nobody, NULL, pid),
         comm=comm,
         other_tid=narrow("other_tid", "SIM_HAS_OTHER_TID"),

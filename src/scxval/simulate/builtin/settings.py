@@ -182,9 +182,7 @@ PROGRAMS: Mapping[str, _Program] = {
             _Default("cgrp_slice_ns", "uint64_t", lambda m: m.slice_dfl_ns, "scx_flatcg.c:148"),
         ),
         {
-            "s": _Option(
-                "scx_flatcg.c:156", "cgrp_slice_ns", "uint64_t", _fraction_us_as_ns, True
-            ),
+            "s": _Option("scx_flatcg.c:156", "cgrp_slice_ns", "uint64_t", _fraction_us_as_ns, True),
             "i": _Option("scx_flatcg.c:160: the interval of its own output", argument=True),
             "f": _Option("scx_flatcg.c:164", "fifo_sched"),
             "v": _Option(f"scx_flatcg.c:167: {_VERBOSE}"),

@@ -15,7 +15,7 @@ from scxval.catalog.rtapp import POLICIES, RtApp, Task, read_rtapp
 
 @dataclass(frozen=True)
 class Subset:
-    """Keys of one place in the file. `refused` and `no_effect` say why; `done` says how where it is not plain."""
+    """Keys of one place in the file. `refused` and `no_effect` say why; `done` says how, or nothing."""
 
     done: dict[str, str]
     refused: dict[str, str]

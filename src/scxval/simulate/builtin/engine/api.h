@@ -81,7 +81,8 @@ enum sim_op {
 	SIM_OP_RUN,		/* value: CPU time in ns, before scale and noise */
 	SIM_OP_RUN_WALL,	/* value: ns of wall time spent running (rt-app's `runtime`) */
 	SIM_OP_SLEEP,		/* value: ns */
-	SIM_OP_TIMER,		/* object; value: period in ns; arg: 1 absolute, 0 relative (rt-app's timer) */
+	SIM_OP_TIMER,		/* object; value: period in ns, from the thread's start or the last time on, may
+				 * be negative; arg: 1 absolute, 0 relative (rt-app's timer) */
 	SIM_OP_SUSPEND,		/* object: wait until resumed */
 	SIM_OP_RESUME,		/* object: wake all that wait in SUSPEND on it */
 	SIM_OP_YIELD,

@@ -140,7 +140,9 @@ static bool program_is_sound(const struct sim_insn *program, u32 nr)
 	for (u32 i = 0; i < nr; i++) {
 		const struct sim_insn *n = &program[i];
 
-		if (n->op > SIM_OP_EXIT || n->object >= SIM_MAX_OBJECTS || (n->op != SIM_OP_LOOP && n->value < 0))
+		if (n->op > SIM_OP_EXIT || n->object >= SIM_MAX_OBJECTS)
+			return false;
+		if (n->value < 0 && n->op != SIM_OP_LOOP && n->op != SIM_OP_TIMER)
 			return false;
 		if ((n->op == SIM_OP_LOOP || n->op == SIM_OP_AGAIN) && n->arg >= nr)
 			return false;

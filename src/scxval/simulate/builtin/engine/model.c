@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A scheduler whose operations are functions of Python's: flat calls between the two. */
 #include "engine.h"
+
+#pragma GCC visibility push(default)
 #include "model.h"
+#pragma GCC visibility pop
 
 /* As the shim's scx/compat.bpf.h calls them, without the structs that hold more than five arguments. */
 bool scx_bpf_dsq_insert___v2___compat(struct task_struct *p, u64 dsq_id, u64 slice, u64 enq_flags);
@@ -53,16 +56,19 @@ static void (*on_timer)(uint32_t token);
 
 static void set_cpumask(struct task_struct *p, const struct cpumask *cpumask)
 {
+	(void)cpumask;
 	on_set_cpumask(p);
 }
 
 static s32 init_task(struct task_struct *p, struct scx_init_task_args *args)
 {
+	(void)args;
 	return on_init_task(p);
 }
 
 static void exit_task(struct task_struct *p, struct scx_exit_task_args *args)
 {
+	(void)args;
 	on_exit_task(p);
 }
 
@@ -73,6 +79,7 @@ static s32 cgroup_init(struct cgroup *cgrp, struct scx_cgroup_init_args *args)
 
 static void ops_exit(struct scx_exit_info *info)
 {
+	(void)info;
 	on_exit();
 }
 
