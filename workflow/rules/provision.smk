@@ -167,7 +167,7 @@ rule simulated_schedulers:
         kernel=subpath(input.kernel, parent=True),
         folder=subpath(output[0], parent=True),
     message:
-        "Native libraries of the schedulers of the source of {wildcards.kernel}: usually 60 s"
+        "Native libraries of the schedulers of the source of {wildcards.kernel}: usually 30 s"
     shell:
         """
         python -m scxval.provision.simulators \

@@ -15,9 +15,11 @@ from scxval.errors import ScxvalError
 
 MAGIC = 0xEB9F
 ELF = b"\x7fELF"
+KIND_PTR = 2
 KIND_STRUCT = 4
 KIND_ENUM = 6
 KIND_FUNC = 12
+KIND_FUNC_PROTO = 13
 KIND_ENUM64 = 19
 # struct btf_type is three words; what follows it has a fixed size, or one entry for each of `vlen`.
 TYPE_BYTES = 12
@@ -62,6 +64,7 @@ class _Type:
     kind: int
     entries: int
     flag: bool
+    # The size in bytes, or the number of another type (a pointer's target).
     size: int
     rest_at: int
 
@@ -93,13 +96,31 @@ class Btf:
         """All enums, in the blob's order."""
         return [self._enumeration(t) for t in self._types() if t.kind in (KIND_ENUM, KIND_ENUM64)]
 
-    def members(self, name: str) -> list[str]:
-        """Names of a struct's own members, in its order; [] when there is no such struct."""
-        for found in self._types():
+    def members(self, name: str) -> dict[str, int | None]:
+        """A struct's own members, in its order; for a pointer to a function the number of its parameters.
+
+        {} when there is no such struct.
+        """
+        types = list(self._types())
+        for found in types:
             if found.kind == KIND_STRUCT and self._name(found.name_at, "struct") == name:
                 starts = range(found.rest_at, found.rest_at + 12 * found.entries, 12)
-                return [self._name(self._word(at), "member") for at in starts]
-        return []
+                return {
+                    self._name(self._word(at), "member"): self._parameters(
+                        types, self._word(at + 4)
+                    )
+                    for at in starts
+                }
+        return {}
+
+    def _parameters(self, types: list[_Type], number: int) -> int | None:
+        """Of a pointer to a function (types are numbered from 1; 0 is void), else None."""
+        if not 0 < number <= len(types) or types[number - 1].kind != KIND_PTR:
+            return None
+        target = types[number - 1].size
+        if not 0 < target <= len(types) or types[target - 1].kind != KIND_FUNC_PROTO:
+            return None
+        return types[target - 1].entries
 
     def _enumeration(self, found: _Type) -> Enumeration:
         entry = struct.Struct(

@@ -7,10 +7,8 @@ sched_ext itself, and of BPF's maps, timers and storage.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from scxval.errors import ScxvalError
-from scxval.formats.btf import Btf, Enumeration, read_btf
+from scxval.formats.btf import Btf, Enumeration
 
 # An enum is taken whole when one of its enumerators starts with one of these.
 PREFIXES = (
@@ -53,15 +51,6 @@ def enums_header(enums: list[Enumeration]) -> str:
             lines.append(f"\t{name} = {_literal(value, sign + suffix)},")
         lines.append("};")
     return "\n".join(lines) + "\n"
-
-
-def write_enums_header(vmlinux: Path, output: Path) -> None:
-    """`enums_header` of the kernel in `vmlinux`. Raises ScxvalError, naming the file."""
-    btf = read_btf(vmlinux)
-    try:
-        output.write_text(enums_header(enums_of(btf)), encoding="utf-8")
-    except ScxvalError as error:
-        raise ScxvalError(f"{vmlinux}: {error}") from error
 
 
 def _literal(value: int, suffix: str) -> str:

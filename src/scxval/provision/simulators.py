@@ -9,6 +9,7 @@ link is recorded as unsupported with the compiler's line: that is an outcome, no
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import shutil
 import sys
@@ -20,7 +21,8 @@ from typing import Any
 from scxval.catalog.outcomes import Outcome
 from scxval.errors import HarnessError, run_step
 from scxval.files import sha256, write_json
-from scxval.provision.enums import write_enums_header
+from scxval.formats.btf import Btf, read_btf
+from scxval.provision.enums import enums_header, enums_of
 from scxval.provision.mmdebstrap import enter, work_folder
 from scxval.provision.schedulers import NEWEST_LLVM
 from scxval.provision.settings import Settings, settings_argument, settings_from
@@ -35,13 +37,12 @@ COMMON = (
     *("-fno-strict-aliasing", "-fno-stack-protector", "-fno-ident"),
 )
 INCLUDES = ("-I/build/gen", "-I/build/builtin/engine", "-I/build/builtin/shim/include")
-# The tree's own headers are not ours to mend, so no warnings about them.
-OWN = (
-    *("-fno-builtin", "-Wall", "-Wextra", "-Werror", "-Wno-gnu"),
-    *(*INCLUDES, "-isystem", "include"),
-)
+# Which of several gcc installations clang would take C++ from is of no interest here, but a warning.
+TOOLS = ("-Wno-unknown-warning-option", "-Wno-gcc-install-dir-libstdcxx")
+OWN = ("-fno-builtin", "-Wall", "-Wextra", "-Werror", "-Wno-gnu", *TOOLS, *INCLUDES)
 # As the tree's Makefile has it, but for the target.
 TREE = ("-D__BPF__", "-fms-extensions", "-w", *INCLUDES, "-Iinclude")
+LLVM_TEXT = ("-Xclang", "-disable-llvm-passes", "-S", "-emit-llvm")
 LINK = (
     *("clang", "-shared", "-nostdlib", "-Wl,-Bsymbolic", "-Wl,-z,defs"),
     *("-Wl,-z,noexecstack", "-Wl,--build-id=none"),
@@ -66,6 +67,36 @@ cd "$top/tools/sched_ext"
 clang --version | head -n 1 >/build/out/compiler.txt
 sha256sum *.bpf.c *.h include/scx/*.h >/build/out/sources.txt
 """
+
+
+def foreign_op(btf: Btf, header: str) -> str:
+    """Where a kernel's ops are others than those of the shim's vmlinux.h (its text); "" when nowhere.
+
+    The engine calls the ops of the series that it follows, and a scheduler hands them over through
+    `(void *)`: a wrong one would be called all the same. So the kernel's type information decides.
+    """
+    for name in ("sched_ext_ops", "sched_ext_ops_cid"):
+        ours = ops_of(header, name)
+        theirs = btf.members(name)
+        for op in sorted(ours.keys() | theirs.keys()):
+            if op not in ours or op not in theirs or ours[op] != theirs[op]:
+                return (
+                    f"{op} of struct {name} is not in this kernel what it is in Linux 7.2, "
+                    "which the simulation follows"
+                )
+    return ""
+
+
+def ops_of(header: str, name: str) -> dict[str, int | None]:
+    """The members of a struct in the shim's vmlinux.h, as `Btf.members` has them."""
+    _, _, rest = header.partition(f"\nstruct {name} {{\n")
+    members: dict[str, int | None] = {}
+    for line in rest.partition("\n};")[0].splitlines():
+        if found := re.search(r"\(\*(\w+)\)\((.*)\);", line):
+            members[found[1]] = 0 if found[2] == "void" else found[2].count(",") + 1
+        elif found := re.search(r"(\w+)(\[\w+\])?;", line):
+            members[found[1]] = None
+    return members
 
 
 def own_objects(sources: Iterable[Path], flags: tuple[str, ...], folder: str) -> list[list[str]]:
@@ -93,8 +124,7 @@ def scheduler_commands(name: str) -> list[list[str]]:
     """
     text, guarded, made = (f"/build/o/{name}{end}" for end in (".ll", ".guarded.ll", ".o"))
     return [
-        ["clang", *COMMON, *TREE, "-Xclang", "-disable-llvm-passes", "-S", "-emit-llvm"]
-        + [f"{name}.bpf.c", "-o", text],
+        ["clang", *COMMON, *TREE, *LLVM_TEXT, f"{name}.bpf.c", "-o", text],
         ["sh", "-c", f"awk -f /build/builtin/shim/divide.awk {text} >{guarded}"],
         ["clang", "-O2", "-fPIC", "-mgeneral-regs-only", "-c", guarded, "-o", made],
         ["llvm-objcopy", "--set-section-flags", ".rodata=alloc,load,data", made],
@@ -134,15 +164,20 @@ def reason_of(log: str) -> str:
     raise HarnessError(f"the compiler failed without an error: {log.strip()[-300:]!r}")
 
 
-def record(name: str, kernel: str, library: Path, made: dict[str, Any], log: str) -> dict[str, Any]:
-    """What <scheduler>.json says: how the library was made, or why there is none."""
-    elsewhere = ELSEWHERE.get(name, "")
-    built = library.exists() and not elsewhere
+def record(
+    name: str, kernel: str, library: Path, made: dict[str, Any], refused: str
+) -> dict[str, Any]:
+    """What <scheduler>.json says: how the library was made, or why there is none (`refused`, or the log
+    beside the library)."""
+    built = library.exists()
+    log = library.with_suffix(".log")
+    if not built and not refused:
+        refused = reason_of(log.read_text(encoding="utf-8", errors="replace"))
     return {
         "scheduler": name,
         "kernel": kernel,
         "outcome": str(Outcome.OK if built else Outcome.UNSUPPORTED),
-        "reason": "" if built else elsewhere or reason_of(log),
+        "reason": refused,
         "library_sha256": sha256(library) if built else None,
         "argv": scheduler_commands(name),
         **made,
@@ -157,8 +192,11 @@ def build_simulators(
     """
     files = sorted(f.relative_to(BUILTIN) for f in BUILTIN.rglob("*") if f.suffix in _KINDS)
     sources = [f for f in files if f.suffix == ".c" and f != MODEL]
+    btf = read_btf(kernel / "vmlinux")
+    header = (BUILTIN / "shim/include/vmlinux.h").read_text(encoding="utf-8")
+    refused = dict.fromkeys(names, foreign) if (foreign := foreign_op(btf, header)) else ELSEWHERE
     with work_folder() as work:
-        write_enums_header(kernel / "vmlinux", work / "enums.h")
+        (work / "enums.h").write_text(enums_header(enums_of(btf)), encoding="utf-8")
         with tarfile.open(work / "builtin.tar", "w") as tar:
             for file in files:
                 tar.add(BUILTIN / file, f"builtin/{file}")
@@ -167,7 +205,8 @@ def build_simulators(
             "/build/enums.h": work / "enums.h",
             "/build/builtin.tar": work / "builtin.tar",
         }
-        enter(settings, root, inputs, build_script(sources, names), work)
+        built = [name for name in names if name not in refused]
+        enter(settings, root, inputs, build_script(sources, built), work)
         made = {
             "compiler": (work / "out/compiler.txt").read_text(encoding="utf-8").strip(),
             "own_argv": own_objects(sources, ("-fvisibility=hidden",), "/build/o/own"),
@@ -177,7 +216,7 @@ def build_simulators(
                 "enums.h": sha256(work / "enums.h"),
             },
         }
-        _keep(work / "out", kernel.name, names, made, output)
+        _keep(work / "out", kernel.name, {n: refused.get(n, "") for n in names}, made, output)
 
 
 _KINDS = (".c", ".h", ".awk")
@@ -188,12 +227,15 @@ def _tree_digests(listing: Path) -> dict[str, str]:
     return {f"tools/sched_ext/{path}": digest for digest, path in lines}
 
 
-def _keep(out: Path, kernel: str, names: list[str], made: dict[str, Any], output: Path) -> None:
+def _keep(
+    out: Path, kernel: str, refused: dict[str, str], made: dict[str, Any], output: Path
+) -> None:
+    """Move what was made in `out` to `output`; `refused` has every scheduler, "" for one that was tried."""
     output.mkdir(parents=True, exist_ok=True)
-    for name in names:
+    names = list(refused)
+    for name, reason in refused.items():
         library = out / f"{name}.so"
-        log = (out / f"{name}.log").read_text(encoding="utf-8", errors="replace")
-        found = record(name, kernel, library, _without_others(made, name, names), log)
+        found = record(name, kernel, library, _without_others(made, name, names), reason)
         (output / library.name).unlink(missing_ok=True)
         if found["outcome"] == Outcome.OK:
             shutil.move(library, output / library.name)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Text of bpf_printk, scx_bpf_error and their like: the kernel's bstr_printf with the formats that
- * bpf_bprintf_prepare takes (7.2: kernel/bpf/helpers.c); what it refuses is refused here. Of pointers
- * only their number can be shown (%p, %px).
+ * bpf_bprintf_prepare takes (7.2: kernel/bpf/helpers.c); what it refuses is refused here.
  */
 #include "map.h"
 
@@ -126,14 +125,19 @@ static bool put_integer(struct text *text, const struct field *field, char kind,
 	}
 }
 
-/* The rest of %p: only a bare pointer and %px are modelled. */
-static const char *put_pointer(struct text *text, const struct field *field, const char *at, u64 value)
+/*
+ * A pointer is no number here: it would differ from run to run. The text is the kernel's own for one that
+ * it cannot hash yet. What follows %p in the kernel's other forms (%ps, %pI4) is not modelled.
+ */
+static const char *put_pointer(struct text *text, const struct field *field, const char *at)
 {
-	if (*at == 'x')
+	static const char hidden[] = "(____ptrval____)";
+
+	if (*at == 'x' || *at == 'K')
 		at++;
 	else if ((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z'))
 		return NULL;
-	put_number(text, field, value, 16, 0, false);
+	put_padded(text, field, hidden, sizeof(hidden) - 1);
 	return at;
 }
 
@@ -154,7 +158,7 @@ static const char *convert(struct text *text, const char *at, u64 value)
 		put_padded(text, &field, &c, 1);
 		return at + 1;
 	case 'p':
-		return put_pointer(text, &field, at + 1, value);
+		return put_pointer(text, &field, at + 1);
 	}
 	while (*at == 'l' && longs < 2) {
 		longs++;

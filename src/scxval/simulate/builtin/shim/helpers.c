@@ -82,21 +82,6 @@ struct cgroup *bpf_cgroup_ancestor(struct cgroup *cgrp, int level)
 	return cgrp;
 }
 
-/* No scheduler is attached below another, so no cgroup has one whose tasks could be dispatched. */
-bool scx_bpf_sub_dispatch___compat(u64 cgroup_id)
-{
-	(void)cgroup_id;
-	return false;
-}
-
-/* cids are those that the engine gives CPUs; settings.py refuses the option that leads here. */
-void scx_bpf_cid_override___compat(const s32 *cpu_to_cid, u32 cpu_to_cid__sz)
-{
-	(void)cpu_to_cid;
-	(void)cpu_to_cid__sz;
-	sim_error("scx_bpf_cid_override is not modelled");
-}
-
 void bpf_rcu_read_lock(void)
 {
 }

@@ -3,7 +3,10 @@
 #ifndef SCXVAL_MAP_H
 #define SCXVAL_MAP_H
 
-#include <scx/common.bpf.h>
+#include <asm-generic/errno.h>
+#include <bpf/bpf_helpers.h>
+
+#include "kfuncs.h"
 
 struct sim_map {
 	u32 type;

@@ -354,6 +354,7 @@ struct sched_ext_ops_cid {
 	u64 sub_cgroup_id;
 	char name[SCX_OPS_NAME_LEN];
 	void *priv;
+	char __end[0];
 };
 
 #endif

@@ -33,6 +33,8 @@
 
 #include_next <scx/common.bpf.h>
 
+#include "kfuncs.h"
+
 #undef can_loop
 #undef __cond_break
 #define can_loop sim_may_loop()
