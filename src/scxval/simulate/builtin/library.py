@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """A compiled simulation: a private copy of a library, set up, started and run until it ends.
 
-A library's globals are one machine's state, so each simulation maps a copy of its own: the file in memory
-(memfd_create) is another file for the dynamic loader, which otherwise gives the same mapping again.
+A library's globals are one machine's state, so each simulation maps a copy of its own: a file in memory
+(memfd_create). The dynamic loader gives the same mapping again for a name that it has loaded, and a closed
+descriptor's number is soon another file's, so no two libraries are opened by one name.
 """
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import os
 from collections.abc import Iterator
@@ -66,7 +68,7 @@ class Library:
         try:
             with os.fdopen(file, "wb", closefd=False) as copy:
                 copy.write(content)
-            self.lib = self.ffi.dlopen(f"/proc/self/fd/{file}")
+            self.lib = self.ffi.dlopen(_unique_name(file))
             self.lib.sim_configure  # noqa: B018 - looks the symbol up
         except (OSError, AttributeError) as error:
             raise ScxvalError(f"{path}: not a simulator library: {error}") from error
@@ -140,6 +142,15 @@ class Library:
     def _good(self, result: int) -> None:
         if result < 0:
             raise ScxvalError(self.ffi.string(self.lib.sim_text()).decode("utf-8", "replace"))
+
+
+_opened = itertools.count()
+
+
+def _unique_name(file: int) -> str:
+    """A path to the descriptor that was never used: the number of libraries so far, in `/` and `./`."""
+    digits = f"{next(_opened):b}".replace("0", "/").replace("1", "./")
+    return f"/proc/self/fd/{digits}{file}"
 
 
 def _words(mask: frozenset[int]) -> list[int]:
