@@ -15,7 +15,6 @@ import pytest
 from scxval.catalog.outcomes import Outcome
 from scxval.events.columns import KINDS
 from scxval.events.metrics import measure
-from scxval.events.schema import DSQ_GLOBAL, TraceKind
 from scxval.events.table import read_events
 from scxval.simulate.base import Request
 from scxval.simulate.builtin.api import enumerators
