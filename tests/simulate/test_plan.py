@@ -30,8 +30,11 @@ def test_every_combination_is_planned_or_excluded_with_a_reason() -> None:
         scheduler=["scx_simple", "scx_bpfland"], workload=["periodic_mix", "hackbench"]
     )
     made = plan_simulations(config, TCG)
+    # `fair`, the baseline, has a model; scx_bpfland has none, and hackbench is no rt-app file.
     assert [cell.path for cell in made.cells] == [
-        f"builtin/scx_simple/periodic_mix/tcg4/seed{seed}" for seed in (0, 1)
+        f"builtin/{scheduler}/periodic_mix/tcg4/seed{seed}"
+        for scheduler in ("fair", "scx_simple")
+        for seed in (0, 1)
     ]
     assert len(made.cells) + len(made.excluded) == 3 * 2 * 2
     assert all(e.outcome is Outcome.UNSUPPORTED and e.reason for e in made.excluded)
