@@ -36,3 +36,16 @@ def test_failures_and_gaps_are_bad(tmp_path: Path) -> None:
     assert not verdict["pass"]
     assert verdict["bad"] == {CELLS[1]: "panic", CELLS[2]: "not_run"}
     assert gate(plan, tmp_path / "runs", 2)["pass"]
+
+
+def test_simulations_count_but_for_unsupported_ones(tmp_path: Path) -> None:
+    plan = tree(tmp_path, ["ok"] * 3)
+    names = [f"builtin/scx_simple/mix/tcg2/seed{n}" for n in range(4)]
+    plan.write_text(json.dumps({**json.loads(plan.read_text()), "simulations": names}))
+    for name, outcome in zip(names, ("ok", "unsupported", "simulator_failed"), strict=False):
+        folder = tmp_path / "sim" / name
+        folder.mkdir(parents=True)
+        (folder / "status.json").write_text(json.dumps({"outcome": outcome}))
+    verdict = gate(plan, tmp_path / "runs", 0, tmp_path / "sim")
+    assert verdict["bad"] == {f"sim/{names[2]}": "simulator_failed", f"sim/{names[3]}": "not_run"}
+    assert not verdict["pass"]

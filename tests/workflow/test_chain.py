@@ -181,7 +181,7 @@ def test_a_scheduler_that_cannot_attach(make_workdir) -> None:
 def test_a_cell_on_the_host_needs_no_guest(make_workdir) -> None:
     workdir = make_workdir("host")
     cell = "fair/periodic_mix/none/taskset/host/rep0"
-    axes = ["scheduler=fair", "tracer=none", "machine=host", "reps=1"]
+    axes = ["scheduler=fair", "tracer=none", "machine=host", "reps=1", "simulator=none"]
     done = workdir.snakemake(f"results/runs/{cell}/metrics.parquet", "--config", *axes)
     assert done.returncode == 0, done.stdout
     # Without rt-app on this machine that is what is recorded.

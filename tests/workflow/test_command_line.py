@@ -25,7 +25,7 @@ def workdir(make_workdir) -> Workdir:
     ],
 )
 def test_axes_narrow_and_the_baseline_stays(workdir: Workdir, args: list[str], cells: int) -> None:
-    done = workdir.snakemake("--dry-run", "--config", *args)
+    done = workdir.snakemake("--dry-run", "--config", "simulator=none", *args)
     assert done.returncode == 0, done.stdout
     counts = [line.split() for line in done.stdout.splitlines() if line.startswith("run_cell ")]
     assert counts[0] == ["run_cell", str(cells)]
@@ -50,7 +50,9 @@ def test_a_mistake_names_what_is_allowed(workdir: Workdir, args: list[str], says
 
 
 def test_the_full_matrix_is_planned(workdir: Workdir) -> None:
-    done = workdir.snakemake("--dry-run", "--configfile", "config/full.yaml")
+    done = workdir.snakemake(
+        "--dry-run", "--configfile", "config/full.yaml", "--config", "simulator=none"
+    )
     assert done.returncode == 0, done.stdout
     counts = [line.split() for line in done.stdout.splitlines() if line.startswith("run_cell ")]
     assert counts[0] == ["run_cell", "64"]

@@ -237,6 +237,13 @@ def simulated_library(wildcards):
     return f"resources/simulators/{machine_kernel(wildcards)}/{name}.json"
 
 
+def configured_simulators():
+    """The compiled schedulers of every configured kernel, if the embedded simulator is configured."""
+    modules = {CATALOG.simulators[name].module for name in CONFIG.simulators}
+    kernels = configured_kernels() if "builtin" in modules else []
+    return [f"resources/simulators/{kernel}/models.so" for kernel in kernels]
+
+
 def simulator_binary(wildcards):
     """An external simulator's program; [] for the embedded one."""
     entry = CATALOG.simulators[wildcards.simulator]

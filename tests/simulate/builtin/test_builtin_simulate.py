@@ -14,6 +14,7 @@ import pytest
 
 from scxval.catalog.outcomes import Outcome
 from scxval.events.columns import KINDS
+from scxval.events.metrics import measure
 from scxval.events.table import read_events
 from scxval.simulate.base import Request
 from scxval.simulate.builtin.api import enumerators
@@ -51,6 +52,19 @@ def test_scx_simple_is_its_own_code(ask: Ask, tmp_path: Path) -> None:
     # The workload keeps off the tracer's CPU.
     on = found.table.filter(pc.equal(found.table["kind"].cast("string"), "TaskScheduled"))
     assert set(on["cpu"].to_pylist()) <= {0, 1, 2}
+
+
+def test_a_cpu_that_nothing_runs_on_is_idle_not_unknown(ask: Ask, tmp_path: Path) -> None:
+    found = simulate(ask("scx_simple", "periodic_mix"), tmp_path)
+    assert found.window_ns is not None
+    metrics = measure(found.table, found.capability, found.window_ns, [0, 1, 2, 3]).to_pylist()
+    idle = {
+        row["name"]: row["value"]
+        for row in metrics
+        if (row["scope"], row["metric"], row["stat"]) == ("cpu", "utilisation", "value")
+    }
+    assert idle["3"] == 0
+    assert all(0 < idle[cpu] <= 1 for cpu in "012")
 
 
 @pytest.mark.parametrize("scheduler", ["scx_simple", "scx_central", "scx_qmap", "scx_flatcg"])

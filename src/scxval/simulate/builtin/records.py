@@ -25,7 +25,7 @@ from scxval.events.columns import (
 )
 from scxval.events.schema import Reason, TraceKind
 from scxval.simulate.base import VIRTUAL_CLOCK
-from scxval.simulate.builtin.api import enumerators
+from scxval.simulate.builtin.api import enumerators, record_dtype
 from scxval.simulate.builtin.program import SimTask
 
 SOURCE = "builtin"
@@ -56,6 +56,8 @@ PROBES: dict[TraceKind, str] = {
     TraceKind.TASK_MIGRATED: "sim:sched_migrate_task",
 }
 _WAKING = "sim:sched_waking"
+# The row of each CPU that says that it is idle at first.
+_START = "sim:start"
 _TASK = ["tid", "pid", "comm"]
 _OFF = [*_TASK, "other_tid", "prev_state", "reason"]
 # What the engine fills (engine/*.c); a column that it may leave out is among them.
@@ -98,9 +100,12 @@ Records = npt.NDArray[np.void]
 
 
 def to_events(
-    chunks: Iterable[Records], tasks: Iterable[SimTask], sched_ext: bool
+    chunks: Iterable[Records], tasks: Iterable[SimTask], sched_ext: bool, cpus: int
 ) -> tuple[pa.Table, Capability]:
     """The event table of records in the order in which they were written, and what it can show.
+
+    Before them stands a CpuIdle of each of the `cpus` at time 0: one that nothing ever runs on has no record,
+    and was idle. No records (the scheduler never attached) make no rows.
 
     Of a scheduler that is not of sched_ext the kinds of sched_ext's class are left out: the engine
     carries such a model on the same queues, which a kernel would not show.
@@ -108,8 +113,8 @@ def to_events(
     kinds = list(PROBES) if sched_ext else list(LIFECYCLE)
     names = Names()
     known = {task.tid: (task.pid, names.of(task.name)) for task in tasks}
-    probes = [*dict.fromkeys(PROBES.values()), _WAKING]
-    columns = _columns(chunks, known, probes)
+    probes = [*dict.fromkeys(PROBES.values()), _WAKING, _START]
+    columns = _columns(chunks, known, probes, cpus)
     if not sched_ext:
         columns = columns.take(np.isin(columns.kind, [KIND[kind] for kind in kinds]))
     table = to_table(complete_tasks(columns), names.list, probes)
@@ -127,12 +132,12 @@ def to_events(
 
 
 def _columns(
-    chunks: Iterable[Records], known: dict[int, tuple[int, int]], probes: list[str]
+    chunks: Iterable[Records], known: dict[int, tuple[int, int]], probes: list[str], cpus: int
 ) -> Columns:
-    records = list(chunks)
+    records = [chunk for chunk in chunks if len(chunk)]
     if not records:
         return rows(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int16), 0, 0)
-    whole = np.concatenate(records) if len(records) > 1 else records[0]
+    whole = np.concatenate([_all_idle(cpus), *records])
     order = canonical_order(whole["time_ns"], whole["cpu"], np.arange(len(whole)))
     seq = np.arange(len(whole), dtype=np.int64) if order is None else order.astype(np.int64)
     made = whole if order is None else whole[order]
@@ -143,6 +148,7 @@ def _columns(
     reason = made["reason"].astype(np.int8) - 1
     probe = np.array([probes.index(p) for p in PROBES.values()], np.int16)[made["kind"]]
     probe[reason == REASON[Reason.WAKING]] = probes.index(_WAKING)
+    probe[seq < cpus] = probes.index(_START)
 
     def narrow(name: str, bit: str) -> npt.NDArray[np.signedinteger]:
         return np.where(has[bit], made[name].astype(np.int32), NULL)
@@ -172,6 +178,13 @@ def _columns(
         success=narrow("success", "SIM_HAS_SUCCESS"),
     )
     return replace(columns, probe=probe)
+
+
+def _all_idle(cpus: int) -> Records:
+    idle = np.zeros(cpus, dtype=record_dtype())
+    idle["kind"] = KIND[TraceKind.CPU_IDLE]
+    idle["cpu"] = np.arange(cpus)
+    return idle
 
 
 def _tasks(

@@ -144,7 +144,8 @@ def _result(choice: Choice, program: Program, found: dict[str, Any], folder: Pat
     outcome = _OUTCOMES[End(found["end"])]
     path = folder / RECORDS
     records = np.fromfile(path, dtype=record_dtype())
-    table, capability = to_events([records], program.tasks, found["sched_ext"])
+    cpus = int(found["cpus"])
+    table, capability = to_events([records], program.tasks, found["sched_ext"], cpus)
     return Simulated(
         outcome=outcome,
         reason="" if outcome is Outcome.OK else found["text"] or "it ended without saying why",
@@ -255,6 +256,7 @@ def _engine(request: Request, choice: Choice, program: Program, folder: Path) ->
         "end": int(ending.end),
         "sched_ext": sched_ext,
         "model": about,
+        "cpus": machine.vcpus,
         "settings": {setting.name: setting.value for setting in written},
     }
 
