@@ -2,8 +2,8 @@
 """Simulations of what the real runs under tests/fixtures/sequences ran, and the shapes of both.
 
 A real machine has more on it than the workload. What bears on the workload's calls most is the tracer: it
-keeps the last CPU busy and sleeps now and then, and scx_central and scx_qmap see it in their queues. So a task
-that does the same is simulated beside the workload, on that CPU, and is left out as the tracer is.
+keeps the last CPU busy and sleeps now and then, and scx_central and scx_qmap see it in their queues. So a
+task that does the same is simulated beside the workload, on that CPU, and is left out as the tracer is.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def build_script(sources: list[Path], names: list[str]) -> str:
     """The shell script for the build root. `sources` are relative to BUILTIN."""
     lines = [NEWEST_LLVM + SCRIPT, "mkdir -p /build/o/own /build/o/checked /build/o/model"]
     lines += [shlex.join(c) for c in own_objects(sources, ("-fvisibility=hidden",), "/build/o/own")]
-    lines += [shlex.join(c) for c in own_objects(sources, CHECKED, "/build/o/checked")]
+    lines += [shlex.join(c) for c in own_objects([*sources, MODEL], CHECKED, "/build/o/checked")]
     lines += [
         shlex.join(c) for c in own_objects([MODEL], ("-fvisibility=hidden",), "/build/o/model")
     ]

@@ -237,7 +237,10 @@ void schedule(struct sim_rq *rq)
 		finish_move(prev);
 }
 
-/* What waits until interrupts are on again: deferred inserts and kicks. */
+/*
+ * What waits until interrupts are on again: deferred inserts, kicks, and the end of a scheduler. An error is
+ * only noted where it happens, and a work item disables (scx_vexit() and scx_disable_irq_workfn(), ext.c).
+ */
 void settle(void)
 {
 	struct sim_rq *here = rq_of(S.this_cpu);
@@ -245,6 +248,8 @@ void settle(void)
 	for (u32 cpu = 0; cpu < S.params.nr_cpus; cpu++)
 		if (rq_of(cpu)->deferred)
 			run_deferred(rq_of(cpu));
+	if (S.ended == SIM_EJECTED && !S.bypassing)
+		bypass();
 	run_kicks(here);
 }
 

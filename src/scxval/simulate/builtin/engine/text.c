@@ -65,8 +65,6 @@ void sim_end_with(int how, const char *format, ...)
 	__builtin_va_end(args);
 	S.ended = how;
 	log_line("%s", end_text);
-	if (how == SIM_EJECTED)
-		bypass();
 }
 
 static void log_add(const char *text)
