@@ -31,7 +31,7 @@ class Run:
 
     def table(self) -> pa.Table:
         """The event table."""
-        return to_events([self.records], self.program.tasks, True)[0]
+        return to_events([self.records], self.program.tasks, True, self.program_cpus)[0]
 
 
 def machine_of(vcpus: int) -> Machine:
