@@ -28,10 +28,11 @@ class Run:
     ending: Ending
     program: Program
     runtime_ns: dict[int, int]
+    vcpus: int
 
     def table(self) -> pa.Table:
         """The event table."""
-        return to_events([self.records], self.program.tasks, True, self.program_cpus)[0]
+        return to_events([self.records], self.program.tasks, True, self.vcpus)[0]
 
 
 def machine_of(vcpus: int) -> Machine:
@@ -71,4 +72,4 @@ def run(
     parts = list(library.run())
     records = np.concatenate(parts) if parts else np.zeros(0, record_dtype())
     runtime = {t.tid: library.lib.sim_task_runtime(i) for i, t in enumerate(program.tasks)}
-    return Run(records, library.ending(), program, runtime)
+    return Run(records, library.ending(), program, runtime, vcpus)

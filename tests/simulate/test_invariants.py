@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from scxval.events.schema import DSQ_GLOBAL, DSQ_LOCAL, DSQ_LOCAL_ON
 from scxval.simulate.builtin.api import enumerators
 from scxval.simulate.builtin.library import End, Library
-from scxval.simulate.builtin.model import Ops, Simulation
+from scxval.simulate.builtin.models.policy import Kernel, Policy, attach
 from scxval.simulate.builtin.program import Insn, Program, SimTask
 from scxval.simulate.parameters import Parameters
 
@@ -278,41 +278,49 @@ def busy(cpus: int, tasks: int, end_ns: int = END_NS) -> tuple[int, Program]:
 
 def under(
     libraries: Path,
-    policy: Callable[[Simulation], Ops],
+    policy: Callable[[Kernel], Policy],
     made: tuple[int, Program],
     name: str = "models",
 ) -> Run:
     """A simulation of a policy in Python."""
-    kept: list[Simulation] = []
+    kept: list[object] = []
 
     def install(library: Library) -> None:
-        kept.append(Simulation(library, made[0], 1, 1))
-        kept[0].install(policy(kept[0]))
+        made_policy = policy(Kernel(library.lib, made[0]))
+        kept.append(attach(made_policy, library.ffi, library.lib))
 
     return run(libraries / f"{name}.so", *made, Parameters(tick_ns=4_000_000), 0, install)
 
 
-def missing_dsq(sim: Simulation) -> Ops:
+class MissingDsq(Policy):
     """Its twentieth insert is into a queue that it never made."""
-    count = iter(range(1, 1 << 30))
 
-    def enqueue(p: object, flags: int) -> None:
-        sim.scx_bpf_dsq_insert(p, 77 if next(count) == 20 else DSQ_GLOBAL, 20_000_000, flags)
+    inserts = 0
 
-    return Ops(enqueue=enqueue)
+    def enqueue(self, p: int, enq_flags: int) -> None:
+        self.inserts += 1
+        dsq = 77 if self.inserts == 20 else DSQ_GLOBAL
+        self.kernel.scx_bpf_dsq_insert(p, dsq, 20_000_000, enq_flags)
 
 
-def loses_tasks(sim: Simulation) -> Ops:
+class LosesTasks(Policy):
     """It takes every task and gives none back."""
-    return Ops(enqueue=lambda p, flags: None, dispatch=lambda cpu, prev: None, timeout_ms=100)
+
+    timeout_ms = 100
+
+    def enqueue(self, p: int, enq_flags: int) -> None:
+        pass
+
+    def dispatch(self, cpu: int, prev: int) -> None:
+        pass
 
 
 @pytest.mark.parametrize(
     ("policy", "why"),
-    [(missing_dsq, "non-existent DSQ 0x4d"), (loses_tasks, "runnable task stall: t")],
+    [(MissingDsq, "non-existent DSQ 0x4d"), (LosesTasks, "runnable task stall: t")],
 )
 def test_an_ejected_scheduler_loses_no_task(
-    libraries: Path, policy: Callable[[Simulation], Ops], why: str
+    libraries: Path, policy: Callable[[Kernel], Policy], why: str
 ) -> None:
     made = busy(2, 6, 1_000_000_000)
     found = under(libraries, policy, made)
@@ -336,39 +344,44 @@ def test_nothing_undefined_happens(
 ) -> None:
     """With a policy that does whatever a policy may, in a process that undefined behaviour would end."""
     process = get_context("fork").Process(
-        target=under, args=(libraries, lambda sim: anything(sim, order), made, "checked")
+        target=under, args=(libraries, lambda kernel: Anything(kernel, order), made, "checked")
     )
     process.start()
     process.join(60)
     assert process.exitcode == 0, made
 
 
-def anything(sim: Simulation, random: Random) -> Ops:
+class Anything(Policy):
     """Inserts into any queue, kicks any CPU, keeps tasks back for a while."""
-    taken: list[object] = []
 
-    def insert(p: object, flags: int) -> None:
+    timeout_ms = 50
+
+    def __init__(self, kernel: Kernel, random: Random) -> None:
+        super().__init__(kernel)
+        self.random = random
+        self.taken: list[int] = []
+
+    def enqueue(self, p: int, enq_flags: int) -> None:
+        kernel, random = self.kernel, self.random
         dsq = random.choice(
-            [DSQ_GLOBAL, DSQ_LOCAL, DSQ_LOCAL_ON | random.randrange(sim.nr_cpus), 1, 2]
+            [DSQ_GLOBAL, DSQ_LOCAL, DSQ_LOCAL_ON | random.randrange(kernel.nr_cpus), 1, 2]
         )
         if random.random() < 0.2:
-            sim.scx_bpf_dsq_insert_vtime(
-                p, 2, random.randrange(30_000_000), random.getrandbits(64), flags
+            kernel.scx_bpf_dsq_insert_vtime(
+                p, 2, random.randrange(30_000_000), random.getrandbits(64), enq_flags
             )
         elif dsq != 2:
-            sim.scx_bpf_dsq_insert(p, dsq, random.randrange(30_000_000), flags)
+            kernel.scx_bpf_dsq_insert(p, dsq, random.randrange(30_000_000), enq_flags)
         else:
-            taken.append(p)
+            self.taken.append(p)
         if random.random() < 0.3:
-            sim.scx_bpf_kick_cpu(random.randrange(sim.nr_cpus), random.choice([0, 1, 2]))
+            kernel.scx_bpf_kick_cpu(random.randrange(kernel.nr_cpus), random.choice([0, 1, 2]))
 
-    def dispatch(cpu: int, prev: object) -> None:
+    def dispatch(self, cpu: int, prev: int) -> None:
         for dsq in (1, 2):
-            sim.scx_bpf_dsq_move_to_local(dsq)
-        if taken and random.random() < 0.9:
-            sim.scx_bpf_dsq_insert(taken.pop(0), 1, 1_000_000, 0)
+            self.kernel.scx_bpf_dsq_move_to_local(dsq)
+        if self.taken and self.random.random() < 0.9:
+            self.kernel.scx_bpf_dsq_insert(self.taken.pop(0), 1, 1_000_000, 0)
 
-    def init() -> int:
-        return sim.scx_bpf_create_dsq(1) or sim.scx_bpf_create_dsq(2)
-
-    return Ops(enqueue=insert, dispatch=dispatch, init=init, timeout_ms=50)
+    def init(self) -> int:
+        return int(self.kernel.scx_bpf_create_dsq(1) or self.kernel.scx_bpf_create_dsq(2))
