@@ -169,7 +169,7 @@ def test_tasks_cpus_and_time(
     assert (np.diff(times) >= 0).all()
     table = found.table()
     keys = [table[name].to_numpy() for name in ("seq", "cpu", "time_ns")]
-    assert (np.lexsort(keys) == np.arange(len(times))).all()
+    assert (np.lexsort(keys) == np.arange(table.num_rows)).all()
     ran: Counter[int] = Counter()
     masks = {task.tid: program.masks[task.mask] for task in program.tasks}
     fixed = {t.tid for t in program.tasks if all(i.op != MASK for i in t.program)}
@@ -335,6 +335,26 @@ def test_an_ejected_scheduler_loses_no_task(
     turns = Counter(late["tid"].tolist())
     assert turns.keys() == {1, 2, 3, 4, 5, 6}
     stretches(found)
+
+
+def test_a_wall_run_of_no_time_takes_none(libraries: Path) -> None:
+    """Once it left the run after it without an end, in a loop at one time for ever."""
+    body = (
+        insn("LOOP", value=-1, arg=4),
+        insn("RUN_WALL"),
+        insn("RUN", value=20_000),
+        insn("AGAIN"),
+    )
+    task = SimTask("t0", 1, 1, 0, 0, 0, 0, (*body, insn("EXIT")))
+    made = 1, Program((task,), (frozenset({0}),), (), END_NS)
+    process = get_context("fork").Process(
+        target=simulate, args=(libraries, "scx_simple", *made), daemon=True
+    )
+    process.start()
+    process.join(30)
+    ended = process.exitcode
+    process.kill()
+    assert ended == 0
 
 
 @EXAMPLES

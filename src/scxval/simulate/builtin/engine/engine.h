@@ -114,7 +114,8 @@ struct sim_task {
 	u32 nr_insns;
 	u32 pc;
 	u8 phase;
-	u32 still;		/* instructions since time went on */
+	u32 still;		/* instructions at still_at, without time going on */
+	u64 still_at;
 	u64 start_ns;
 	u64 work_from;
 	u64 work_left;

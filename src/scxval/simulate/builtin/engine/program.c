@@ -170,9 +170,11 @@ static enum outcome instruct(struct sim_rq *rq, struct sim_task *p, bool *costs)
 		return run(p, i);
 	case SIM_OP_RUN_WALL:
 		*costs = false;
-		p->wall_until = S.now + (u64)i->value;
 		p->pc++;
-		return i->value ? WORKS : GOES_ON;
+		if (!i->value)
+			return GOES_ON;
+		p->wall_until = S.now + (u64)i->value;
+		return WORKS;
 	case SIM_OP_SLEEP:
 		p->pc++;
 		sleep_until(p, S.now + (u64)i->value);
@@ -244,6 +246,9 @@ void program_step(struct sim_rq *rq)
 
 	p->work_left = 0;
 	p->wall_until = 0;
+	if (p->still_at != S.now)
+		p->still = 0;
+	p->still_at = S.now;
 	for (;;) {
 		if (++p->still > MAX_STILL) {
 			sim_end_with(SIM_BROKEN, "%s[%d]: its program loops without taking time", p->ts.comm,
@@ -258,12 +263,10 @@ void program_step(struct sim_rq *rq)
 	if (outcome == WORKS || outcome == GOES_ON) {
 		if (outcome == GOES_ON)
 			p->work_left = SYSCALL_NS;
-		p->still = 0;
 		work_start(rq, false);
 		return;
 	}
 	p->work_left = SYSCALL_NS;
-	p->still = 0;
 	if (outcome == BLOCKS)
 		p->state = TASK_IS_SLEEPING;
 	if (outcome == ENDS) {

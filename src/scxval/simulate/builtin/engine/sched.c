@@ -227,7 +227,6 @@ void schedule(struct sim_rq *rq)
 	rq->busy_until = S.now + noisy(&S.noise_rng, S.params.switch_ns, S.params.switch_cv_ppm);
 	if (next != &rq->idle) {
 		next->on_cpu = true;
-		next->still = 0;
 		tick_arm(rq);
 		work_start(rq, true);
 	}
