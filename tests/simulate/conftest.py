@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,8 @@ import pytest
 from scxval.catalog.config import parse_config, read_config_files
 from scxval.catalog.load import Catalog
 from scxval.catalog.model import Workload
+from scxval.files import sha256
+from scxval.provision.simulators import BUILTIN
 from scxval.simulate.base import Request
 from scxval.simulate.parameters import Parameters
 
@@ -25,6 +28,9 @@ def libraries() -> Path:
     """The compiled libraries: those of `make provision`, or of the folder that SCXVAL_SIMULATORS names."""
     folder = Path(os.environ.get("SCXVAL_SIMULATORS", RESOURCES / "simulators")) / KERNEL
     assert (folder / "models.so").exists(), f"{folder}/models.so is missing: run `make provision`"
+    built = json.loads((folder / "models.json").read_text())["sources"]
+    own = {f"builtin/{file.relative_to(BUILTIN)}": sha256(file) for file in BUILTIN.rglob("*.[ch]")}
+    assert own.items() <= built.items(), f"{folder} is of other sources: run `make provision`"
     return folder
 
 

@@ -33,16 +33,16 @@ def btf():
     return read_btf(VMLINUX)
 
 
-def record(simulators, name):
-    return json.loads((simulators / f"{name}.json").read_text())
+def record(libraries, name):
+    return json.loads((libraries / f"{name}.json").read_text())
 
 
 @pytest.mark.parametrize("name", COMPILED)
-def test_compiles(simulators, name):
-    found = record(simulators, name)
+def test_compiles(libraries, name):
+    found = record(libraries, name)
     assert (found["outcome"], found["reason"]) == ("ok", "")
     assert found["kernel"] == KERNEL
-    assert found["library_sha256"] == sha256(simulators / f"{name}.so")
+    assert found["library_sha256"] == sha256(libraries / f"{name}.so")
     assert "clang version" in found["compiler"]
     assert found["argv"][0][0] == "clang"
     assert f"tools/sched_ext/{name}.bpf.c" in found["sources"]
@@ -58,12 +58,12 @@ def test_compiles(simulators, name):
         ("scx_userland", "its policy is in user space"),
     ],
 )
-def test_is_unsupported_with_a_reason(simulators, name, reason):
-    found = record(simulators, name)
+def test_is_unsupported_with_a_reason(libraries, name, reason):
+    found = record(libraries, name)
     assert found["outcome"] == "unsupported"
     assert reason in found["reason"]
     assert "\n" not in found["reason"]
-    assert not (simulators / f"{name}.so").exists()
+    assert not (libraries / f"{name}.so").exists()
 
 
 def real_ops(name, members):
@@ -77,10 +77,10 @@ def real_ops(name, members):
 
 
 @pytest.mark.parametrize("name", COMPILED)
-def test_ops_are_those_of_the_real_one(simulators, btf, name):
+def test_ops_are_those_of_the_real_one(libraries, btf, name):
     variable = f"{name.removeprefix('scx_')}_ops"
     declared = f"extern uint64_t {variable}[64];"
-    sim = Checked(simulators / f"{name}.so", 4, declared)
+    sim = Checked(libraries / f"{name}.so", 4, declared)
     ops = getattr(sim.lib, variable)
     kind = "sched_ext_ops_cid" if name == "scx_qmap" else "sched_ext_ops"
     members = list(btf.members(kind))
@@ -92,8 +92,8 @@ def test_ops_are_those_of_the_real_one(simulators, btf, name):
     assert sim.ffi.buffer(ops, len(struct_bytes))[data] == struct_bytes[data]
 
 
-def test_settings_are_written(simulators):
-    sim = Checked(simulators / "scx_central.so", 4, SLICE_DFL)
+def test_settings_are_written(libraries):
+    sim = Checked(libraries / "scx_central.so", 4, SLICE_DFL)
     slice_dfl_ns = sim.lib.sim_slice_dfl_ns
     assert slice_dfl_ns == 20_000_000
     chosen = settings_of("scx_central", ["-c", "2", "-s", "700"], Machine(4, slice_dfl_ns))
@@ -103,7 +103,7 @@ def test_settings_are_written(simulators):
     assert (sim.lib.central_cpu, sim.lib.nr_cpu_ids, sim.lib.slice_ns) == (2, 4, 700_000)
 
 
-def test_a_division_by_zero_is_zero(simulators):
+def test_a_division_by_zero_is_zero(libraries):
     """simple_stopping() charges (slice used) * 100 / weight: with weight 0 the kernel's BPF charges none."""
     task = HEADER[HEADER.index("struct sched_entity {") : HEADER.index("struct rq {")]
     task = task.replace("u64", "uint64_t").replace("u32", "uint32_t").replace("bool ", "_Bool ")
@@ -112,7 +112,7 @@ def test_a_division_by_zero_is_zero(simulators):
         {task}
         void simple_stopping(struct task_struct *p, _Bool runnable);
     """
-    sim = Checked(simulators / "scx_simple.so", 4, declared)
+    sim = Checked(libraries / "scx_simple.so", 4, declared)
     p = sim.ffi.new("struct task_struct *")
     p.scx.dsq_vtime = 77
     for weight, vtime in ((0, 77), (50, 77 + 2 * 20_000_000)):
