@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 class Parameters:
     """Times of a machine; parts per million where a name ends in `_ppm`. `sources` has one for each name.
 
-    The defaults are those of a kernel with 1000 Hz on an idle x86 machine of the 2020s; calibration
+    The defaults are Debian's tick (CONFIG_HZ=250) and times of an idle x86 machine of the 2020s; calibration
     (scxval.simulate.calibrate) puts a machine's own in their place.
     """
 
-    tick_ns: int = 1_000_000
+    tick_ns: int = 4_000_000
     # Waking a task until its CPU begins to pick: choosing a CPU, the IPI, leaving idle.
     wake_ns: int = 3_000
     wake_cv_ppm: int = 300_000

@@ -239,6 +239,9 @@ struct sim {
 
 extern struct sim S;
 
+/* state.c; see also sim_alloc() */
+void pool_give(void *memory, u64 bytes);
+
 static inline struct sim_task *sim_of(const struct task_struct *p)
 {
 	return (struct sim_task *)p;
@@ -327,6 +330,17 @@ void task_exit_done(struct sim_task *p);
 void change_affinity(struct sim_rq *rq, struct sim_task *p, const struct cpumask *mask);
 bool sim_init_task(struct sim_task *p);
 
+/* dispatch.c: tasks on their way */
+bool leave_custody(struct sim_task *p);
+void clear_direct_dispatch(struct sim_task *p);
+void dispatch_enqueue(struct sim_rq *rq, struct dsq *dsq, struct sim_task *p, u64 enq_flags);
+bool consume_dispatch_q(struct sim_rq *rq, struct dsq *dsq, u64 enq_flags);
+bool dsq_move(struct dsq *src, struct sim_task *p, u64 dsq_id, u64 enq_flags);
+void insert_commit(struct sim_task *p, u64 dsq_id, u64 enq_flags);
+bool flush_dispatch_buf(struct sim_rq *rq);
+void direct_dispatch(struct sim_task *p, u64 enq_flags);
+void run_deferred(struct sim_rq *rq);
+
 /* ext.c: sched_ext's class */
 void update_curr(struct sim_rq *rq);
 u32 select_task_rq(struct sim_task *p, u32 prev_cpu, u64 wake_flags);
@@ -336,17 +350,11 @@ struct sim_task *pick_task(struct sim_rq *rq);
 void put_prev_task(struct sim_rq *rq, struct sim_task *p, struct sim_task *next);
 void set_next_task(struct sim_rq *rq, struct sim_task *p);
 void yield_task(struct sim_rq *rq);
-void run_deferred(struct sim_rq *rq);
 void run_kicks(struct sim_rq *rq);
 void kick(u32 cpu, u64 flags);
 void bypass(void);
 void set_task_cpu(struct sim_task *p, u32 cpu);
-void clear_direct_dispatch(struct sim_task *p);
 bool reenqueue(struct dsq *dsq, u64 reenq_flags);
-bool flush_dispatch_buf(struct sim_rq *rq);
-bool consume_dispatch_q(struct sim_rq *rq, struct dsq *dsq, u64 enq_flags);
-void insert_commit(struct sim_task *p, u64 dsq_id, u64 enq_flags);
-bool dsq_move(struct dsq *src, struct sim_task *p, u64 dsq_id, u64 enq_flags);
 
 /* dsq.c */
 void dsq_init(struct dsq *dsq, u64 id);
@@ -355,6 +363,11 @@ int dsq_create(u64 id);
 void dsq_destroy(u64 id);
 void dsq_link(struct dsq *dsq, struct sim_task *p, u64 enq_flags);
 void dsq_unlink(struct sim_task *p);
+static inline bool is_local(const struct dsq *dsq)
+{
+	return dsq->id == SCX_DSQ_LOCAL;
+}
+void dsq_insert_after(struct dsq_node *node, struct dsq_node *prev);
 struct sim_task *dsq_first(struct dsq *dsq);
 struct sim_task *dsq_after(struct dsq *dsq, struct dsq_node *node, bool backwards);
 static inline struct sim_task *node_task(struct dsq_node *node)

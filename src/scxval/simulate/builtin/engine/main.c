@@ -2,15 +2,6 @@
 /* The machine as a whole: how it is set up, started, and carried from event to event. */
 #include "engine.h"
 
-struct sim S;
-
-/* A scheduler's file defines one of these; both stay empty in a library of models until Python fills them. */
-struct sched_ext_ops *sim_ops __attribute__((weak));
-struct sched_ext_ops_cid *sim_cid_ops __attribute__((weak));
-
-static char *pool;
-static u64 pool_left;
-
 /* kernel/sched/core.c: sched_prio_to_weight[], from nice -20 to 19. */
 static const u32 prio_to_weight[40] = {
 	88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916, 9548, 7620, 6100, 4904,
@@ -21,18 +12,6 @@ static const u32 prio_to_weight[40] = {
 u32 nice_to_weight(s32 nice)
 {
 	return prio_to_weight[nice + 20];
-}
-
-void *sim_alloc(u64 bytes)
-{
-	char *found = pool;
-
-	bytes = (bytes + 63) & ~63ULL;
-	if (bytes > pool_left)
-		return NULL;
-	pool += bytes;
-	pool_left -= bytes;
-	return found;
 }
 
 static void name_task(struct sim_task *p, const char *name)
@@ -73,8 +52,7 @@ int sim_configure(const struct sim_params *params, void *memory, uint64_t bytes)
 	u64 seed = params->seed;
 
 	S = (struct sim){ .params = *params, .wake_delay = NEVER, .slice_dfl = SCX_SLICE_DFL };
-	pool = memory;
-	pool_left = bytes;
+	pool_give(memory, bytes);
 	if (!params->nr_cpus || params->nr_cpus > SIM_MAX_CPUS)
 		return fail("nr_cpus is 0 or more than SIM_MAX_CPUS");
 	if (!params->tick_ns || !params->end_ns)
