@@ -82,7 +82,7 @@ def test_options():
 
 def test_without_a_binary_its_cells_are_excluded(raw_config, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    raw = {**raw_config, "tracer": ["wprof", "none"], "scheduler": "fair"}
+    raw = {**raw_config, "tracer": ["wprof", "none"], "scheduler": "fair", "simulator": "none"}
     planned = plan(parse_config(raw, ROOT), Host(16384, {"kvm": False, "tcg": True}))
     assert {cell.tracer for cell in planned.cells} == {"none"}
     assert {(e.cell.tracer, e.outcome) for e in planned.excluded} == {
