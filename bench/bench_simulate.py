@@ -4,8 +4,8 @@
 `python bench/bench_simulate.py [--seconds N]`: 8 CPUs and 16 tasks of three workloads, each of the tree's
 schedulers. The libraries are those of `make provision`, or of the folder that SCXVAL_SIMULATORS names.
 Time is the CPU time of all processes, in the best of three runs; nothing runs beside another, so on an idle
-machine it is the wall clock. `wake-heavy` is some 300,000 events a simulated second: its table
-has no bound.
+machine it is the wall clock. `wake-heavy` is 300,000 to 730,000 events a simulated second: its table has
+no bound, nor has a model in Python there (`fair`).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from scxval.simulate.parameters import Parameters
 ROOT = Path(__file__).resolve().parents[1]
 KERNEL = "debian-7.2"
 SCHEDULERS = ("scx_simple", "scx_central", "scx_qmap", "scx_flatcg", "scx_cpu0", "fair")
+MODELS = ("fair",)
 AT_LEAST = 10
 CPUS, TASKS = 8, 16
 # What each of the tasks does; k is its place.
@@ -136,7 +137,8 @@ def main() -> int:
                     f"{size:,} records, {events:,} events"
                 )
                 what = f"{scheduler} {workload}, simulated s/s"
-                bounds.at_least(f"{what} of the engine", alone, AT_LEAST)
+                if workload != "wake-heavy" or scheduler not in MODELS:
+                    bounds.at_least(f"{what} of the engine", alone, AT_LEAST)
                 if workload != "wake-heavy":
                     bounds.at_least(what, step, AT_LEAST)
     return bounds.end()
