@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from scxval.catalog.config import Config, parse_config, read_config_files
 from scxval.vm.launch import Guest
@@ -15,6 +16,10 @@ ROOT = Path(__file__).resolve().parents[1]
 RESOURCES = ROOT / "resources"
 # The kernel of every machine that tests use, but for those about kernels.
 KERNEL = "debian-7.2"
+
+# A busy machine is no fault of an example's: no test is timed.
+settings.register_profile("scxval", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("scxval")
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
