@@ -33,16 +33,15 @@ static void local_post_enq(struct sim_rq *rq, struct sim_task *p, u64 enq_flags)
 	if (rq->in_balance)
 		return;
 	if (is_idle(rq))
-		resched_remote(rq);
+		resched_curr(rq);
 	else if ((enq_flags & SCX_ENQ_PREEMPT) && p != rq->curr) {
 		rq->curr->ts.scx.slice = 0;
-		resched_remote(rq);
+		resched_curr(rq);
 	}
 }
 
-void dispatch_enqueue(struct sim_rq *rq, struct dsq *dsq, struct sim_task *p, u64 enq_flags)
+void dispatch_enqueue(struct dsq *dsq, struct sim_task *p, u64 enq_flags)
 {
-	(void)rq;
 	if ((dsq->id & SCX_DSQ_FLAG_BUILTIN) && (enq_flags & SCX_ENQ_DSQ_PRIQ)) {
 		sim_end_with(SIM_EJECTED, "cannot use vtime ordering for built-in DSQs");
 		enq_flags &= ~(u64)SCX_ENQ_DSQ_PRIQ;
@@ -133,38 +132,36 @@ bool consume_dispatch_q(struct sim_rq *rq, struct dsq *dsq, u64 enq_flags)
 	return false;
 }
 
-static void dispatch_to_local(struct sim_rq *rq, struct dsq *dsq, struct sim_task *p, u64 enq_flags)
+static void dispatch_to_local(struct dsq *dsq, struct sim_task *p, u64 enq_flags)
 {
 	struct sim_rq *src = rq_of(p->cpu), *dst = local_rq(dsq);
 
 	p->ops_state = OPSS_NONE;
 	if (src == dst) {
-		dispatch_enqueue(rq, dsq, p, enq_flags);
+		dispatch_enqueue(dsq, p, enq_flags);
 	} else if (!can_run_on(p, dst, true)) {
-		dispatch_enqueue(src, &S.global_dsq, p, enq_flags & ~(u64)SCX_ENQ_DSQ_PRIQ);
+		dispatch_enqueue(&S.global_dsq, p, enq_flags & ~(u64)SCX_ENQ_DSQ_PRIQ);
 		return;
 	} else {
 		move_remote(p, enq_flags, dst);
 	}
 	if (is_idle(dst) && !dst->in_balance)
-		resched_remote(dst);
+		resched_curr(dst);
 }
 
-bool dsq_move(struct dsq *src, struct sim_task *p, u64 dsq_id, u64 enq_flags)
+void dsq_move(struct sim_task *p, u64 dsq_id, u64 enq_flags)
 {
 	struct dsq *dst = find_dsq_for_dispatch(rq_of(S.this_cpu), dsq_id);
 
-	(void)src;
 	if (is_local(dst) && local_rq(dst)->cpu != p->cpu && !can_run_on(p, local_rq(dst), true))
 		dst = &S.global_dsq;
 	dsq_unlink(p);
 	if (!is_local(dst))
-		dispatch_enqueue(rq_of(p->cpu), dst, p, enq_flags);
+		dispatch_enqueue(dst, p, enq_flags);
 	else if (local_rq(dst)->cpu == p->cpu)
 		move_local(p, enq_flags, local_rq(dst));
 	else
 		move_remote(p, enq_flags, local_rq(dst));
-	return true;
 }
 
 /* -- direct dispatch and the dispatch buffer */
@@ -219,12 +216,12 @@ static void finish_dispatch(struct sim_rq *rq, struct sim_task *p, u32 qseq, u64
 	}
 	dsq = find_dsq_for_dispatch(rq, dsq_id);
 	if (is_local(dsq))
-		dispatch_to_local(rq, dsq, p, enq_flags);
+		dispatch_to_local(dsq, p, enq_flags);
 	else
-		dispatch_enqueue(rq, dsq, p, enq_flags);
+		dispatch_enqueue(dsq, p, enq_flags);
 }
 
-bool flush_dispatch_buf(struct sim_rq *rq)
+void flush_dispatch_buf(struct sim_rq *rq)
 {
 	u32 nr = rq->cursor;
 
@@ -232,7 +229,6 @@ bool flush_dispatch_buf(struct sim_rq *rq)
 		finish_dispatch(rq, rq->buf[i].task, rq->buf[i].qseq, rq->buf[i].dsq_id, rq->buf[i].enq_flags);
 	rq->nr_dispatched += nr;
 	rq->cursor = 0;
-	return nr;
 }
 
 void direct_dispatch(struct sim_task *p, u64 enq_flags)
@@ -252,7 +248,7 @@ void direct_dispatch(struct sim_task *p, u64 enq_flags)
 	}
 	flags = p->ddsp_enq_flags;
 	clear_direct_dispatch(p);
-	dispatch_enqueue(rq, dsq, p, flags);
+	dispatch_enqueue(dsq, p, flags);
 }
 
 /* process_ddsp_deferred_locals() */
@@ -270,6 +266,6 @@ void run_deferred(struct sim_rq *rq)
 			continue;
 		p->deferred = false;
 		clear_direct_dispatch(p);
-		dispatch_to_local(rq, find_dsq_for_dispatch(rq, dsq_id), p, flags);
+		dispatch_to_local(find_dsq_for_dispatch(rq, dsq_id), p, flags);
 	}
 }

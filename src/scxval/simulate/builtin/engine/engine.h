@@ -31,7 +31,6 @@
 
 #define NEVER (~0ULL)
 #define MSEC 1000000ULL
-#define SEC (1000 * MSEC)
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 #ifndef EINVAL
@@ -84,7 +83,6 @@ struct sim_task {
 	u32 cpu;
 	u8 state;
 	bool on_rq;		/* SCX_TASK_QUEUED */
-	bool on_cpu;
 	bool attached;		/* init_task and enable were called */
 	bool yielded;
 	bool exiting;
@@ -139,7 +137,6 @@ struct sim_rq {
 	u64 tick_gen;
 	u64 busy_until;		/* the end of a switch: nothing interrupts one */
 	bool in_balance;
-	u32 nr_running;
 	struct sim_task *deferred, **deferred_tail;
 	struct cpumask kick, kick_idle, kick_preempt;
 	bool kicks;
@@ -174,36 +171,6 @@ struct event {
 	struct sim_timer *timer;
 };
 
-/* The scheduler's operations, of either form. */
-struct ops {
-	s32 (*select_cpu)(struct task_struct *p, s32 prev_cpu, u64 wake_flags);
-	void (*enqueue)(struct task_struct *p, u64 enq_flags);
-	void (*dequeue)(struct task_struct *p, u64 deq_flags);
-	void (*dispatch)(s32 cpu, struct task_struct *prev);
-	void (*tick)(struct task_struct *p);
-	void (*runnable)(struct task_struct *p, u64 enq_flags);
-	void (*running)(struct task_struct *p);
-	void (*stopping)(struct task_struct *p, bool runnable);
-	void (*quiescent)(struct task_struct *p, u64 deq_flags);
-	bool (*yield)(struct task_struct *from, struct task_struct *to);
-	void (*set_weight)(struct task_struct *p, u32 weight);
-	void (*set_cpumask)(struct task_struct *p, const struct cpumask *cpumask);
-	void (*set_cmask)(struct task_struct *p, const struct scx_cmask *cmask);
-	void (*update_idle)(s32 cpu, bool idle);
-	s32 (*init_task)(struct task_struct *p, struct scx_init_task_args *args);
-	void (*exit_task)(struct task_struct *p, struct scx_exit_task_args *args);
-	void (*enable)(struct task_struct *p);
-	void (*disable)(struct task_struct *p);
-	s32 (*cgroup_init)(struct cgroup *cgrp, struct scx_cgroup_init_args *args);
-	void (*cgroup_exit)(struct cgroup *cgrp);
-	s32 (*init)(void);
-	void (*exit)(struct scx_exit_info *info);
-	u64 flags;
-	u32 timeout_ms;
-	u32 dispatch_max_batch;
-	bool cid_form;
-};
-
 struct sim {
 	struct sim_params params;
 	u64 now;
@@ -215,11 +182,12 @@ struct sim {
 	struct sim_task *ddsp_task;	/* direct_dispatch_task */
 	bool ddsp_spoilt;
 	u64 wake_delay;			/* of the wakeup that is being made; NEVER outside of one */
-	struct ops ops;
+	/* Of either form, with set_cmask apart: it is set_cpumask's twin of the cid form. */
+	struct sched_ext_ops ops;
+	void (*set_cmask)(struct task_struct *p, const struct scx_cmask *cmask);
 	struct sim_rq *rqs;
 	struct cpumask all, idle_cpus, idle_cores;
 	bool smt;
-	u32 nr_llcs;
 	u32 nr_tasks;
 	u32 nr_live;
 	struct sim_task *tasks[SIM_MAX_TASKS];
@@ -307,6 +275,8 @@ u64 noisy(u64 *state, u64 mean, u32 cv_ppm);
 
 /* records.c */
 struct sim_record *record(u32 kind, const struct sim_task *p);
+/* With the CPU that it is about, and the task that runs on this one: the waker, the one that asks. */
+struct sim_record *record_about(u32 kind, const struct sim_task *p, u32 cpu);
 void record_into(struct sim_record *records, u64 nr);
 u64 records_written(void);
 bool records_full(void);
@@ -315,13 +285,12 @@ bool records_full(void);
 void program_start(struct sim_task *p);
 /* Do instructions of the current task of `rq` until it needs time, waits or ends. */
 void program_step(struct sim_rq *rq);
-void program_wakes(struct sim_task *p);
 
 /* sched.c */
 void wake_up(struct sim_task *p, bool is_new);
 void schedule(struct sim_rq *rq);
 void resched(struct sim_rq *rq, u64 delay);
-void resched_remote(struct sim_rq *rq);
+void resched_curr(struct sim_rq *rq);
 void tick(struct sim_rq *rq);
 void work_stop(struct sim_rq *rq);
 void work_start(struct sim_rq *rq, bool switched);
@@ -333,11 +302,11 @@ bool sim_init_task(struct sim_task *p);
 /* dispatch.c: tasks on their way */
 bool leave_custody(struct sim_task *p);
 void clear_direct_dispatch(struct sim_task *p);
-void dispatch_enqueue(struct sim_rq *rq, struct dsq *dsq, struct sim_task *p, u64 enq_flags);
+void dispatch_enqueue(struct dsq *dsq, struct sim_task *p, u64 enq_flags);
 bool consume_dispatch_q(struct sim_rq *rq, struct dsq *dsq, u64 enq_flags);
-bool dsq_move(struct dsq *src, struct sim_task *p, u64 dsq_id, u64 enq_flags);
+void dsq_move(struct sim_task *p, u64 dsq_id, u64 enq_flags);
 void insert_commit(struct sim_task *p, u64 dsq_id, u64 enq_flags);
-bool flush_dispatch_buf(struct sim_rq *rq);
+void flush_dispatch_buf(struct sim_rq *rq);
 void direct_dispatch(struct sim_task *p, u64 enq_flags);
 void run_deferred(struct sim_rq *rq);
 
@@ -354,7 +323,7 @@ void run_kicks(struct sim_rq *rq);
 void kick(u32 cpu, u64 flags);
 void bypass(void);
 void set_task_cpu(struct sim_task *p, u32 cpu);
-bool reenqueue(struct dsq *dsq, u64 reenq_flags);
+void reenqueue(struct dsq *dsq);
 
 /* dsq.c */
 void dsq_init(struct dsq *dsq, u64 id);

@@ -31,14 +31,9 @@ static void refill_slice(struct sim_task *p)
 
 void set_task_cpu(struct sim_task *p, u32 cpu)
 {
-	struct sim_record *r;
-
 	if (p->cpu == cpu)
 		return;
-	r = record(SIM_TASK_MIGRATED, p);
-	r->other_cpu = (s16)cpu;
-	r->other_tid = rq_of(S.this_cpu)->curr->ts.pid;
-	r->has = SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID;
+	record_about(SIM_TASK_MIGRATED, p, cpu);
 	p->cpu = cpu;
 }
 
@@ -49,7 +44,7 @@ static void do_enqueue_task(struct sim_rq *rq, struct sim_task *p, u64 enq_flags
 	struct dsq *dsq = &S.global_dsq;
 
 	if (to_local) {
-		dispatch_enqueue(rq, &rq->local, p, enq_flags);
+		dispatch_enqueue(&rq->local, p, enq_flags);
 		return;
 	}
 	if (S.bypassing) {
@@ -71,11 +66,6 @@ static void do_enqueue_task(struct sim_rq *rq, struct sim_task *p, u64 enq_flags
 	S.ddsp_spoilt = false;
 	S.ops.enqueue(&p->ts, enq_flags);
 	S.ddsp_task = NULL;
-	if (S.bypassing) {
-		S.events[SIM_EV_BYPASS_DISPATCH]++;
-		dsq = &rq->bypass;
-		goto enqueue;
-	}
 	if (p->ddsp_dsq_id != SCX_DSQ_INVALID)
 		goto direct;
 	p->in_custody = true;
@@ -87,7 +77,7 @@ direct:
 enqueue:
 	refill_slice(p);
 	clear_direct_dispatch(p);
-	dispatch_enqueue(rq, dsq, p, enq_flags & ~(u64)SCX_ENQ_DSQ_PRIQ);
+	dispatch_enqueue(dsq, p, enq_flags & ~(u64)SCX_ENQ_DSQ_PRIQ);
 }
 
 static void set_waiting(struct sim_task *p)
@@ -98,16 +88,13 @@ static void set_waiting(struct sim_task *p)
 void enqueue_task(struct sim_rq *rq, struct sim_task *p, u64 enq_flags)
 {
 	bool migrating = p->migrating;
-	struct sim_record *r = record(SIM_ENQUEUE_TASK, p);
+	struct sim_record *r = record_about(SIM_ENQUEUE_TASK, p, rq->cpu);
 
 	/* The upper half of the flags goes beside the call there (rq->scx.extra_enq_flags). */
 	r->flags = (u32)enq_flags;
-	r->other_cpu = (s16)rq->cpu;
-	r->other_tid = rq_of(S.this_cpu)->curr->ts.pid;
-	r->has = SIM_HAS_FLAGS | SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID;
+	r->has |= SIM_HAS_FLAGS;
 	p->migrating = false;
 	p->on_rq = true;
-	rq->nr_running++;
 	if (!p->waiting) {
 		/* runnable_at counts from the wakeup, not from a move. */
 		if (!migrating)
@@ -139,12 +126,10 @@ static void dispatch_dequeue(struct sim_task *p)
 void dequeue_task(struct sim_rq *rq, struct sim_task *p, u64 deq_flags)
 {
 	bool migrating = p->migrating;
-	struct sim_record *r = record(SIM_DEQUEUE_TASK, p);
+	struct sim_record *r = record_about(SIM_DEQUEUE_TASK, p, rq->cpu);
 
 	r->flags = (u32)deq_flags;
-	r->other_cpu = (s16)rq->cpu;
-	r->other_tid = rq_of(S.this_cpu)->curr->ts.pid;
-	r->has = SIM_HAS_FLAGS | SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID;
+	r->has |= SIM_HAS_FLAGS;
 	if (!(deq_flags & SCX_DEQ_SLEEP))
 		deq_flags |= SCX_DEQ_SCHED_CHANGE;
 	if ((p->dsq || p->deferred) && !migrating)
@@ -158,27 +143,23 @@ void dequeue_task(struct sim_rq *rq, struct sim_task *p, u64 deq_flags)
 	if (HAS_OP(quiescent) && !migrating)
 		S.ops.quiescent(&p->ts, deq_flags);
 	p->on_rq = false;
-	rq->nr_running--;
 	dispatch_dequeue(p);
 	clear_direct_dispatch(p);
 }
 
-/* reenq_user() and reenq_local(), without IMMED. */
-bool reenqueue(struct dsq *dsq, u64 reenq_flags)
+/* reenq_user() and reenq_local(), without IMMED: all that stand there now (no flags mean any task). */
+void reenqueue(struct dsq *dsq)
 {
 	u32 seq = dsq->seq;
 	struct sim_task *p, *next;
 
-	/* schedule_dsq_reenq(): no flags means any task. */
-	(void)reenq_flags;
-	for (p = dsq_first(dsq); p && !S.bypassing; p = next) {
+	for (p = dsq_first(dsq); p; p = next) {
 		next = dsq_after(dsq, &p->node, false);
 		if ((s32)(seq - p->node.seq) < 0)
 			continue;
 		dsq_unlink(p);
 		do_enqueue_task(rq_of(p->cpu), p, SCX_ENQ_REENQ, false);
 	}
-	return true;
 }
 
 void yield_task(struct sim_rq *rq)
@@ -193,12 +174,11 @@ void yield_task(struct sim_rq *rq)
 
 u32 select_task_rq(struct sim_task *p, u32 prev_cpu, u64 wake_flags)
 {
-	struct sim_record *r = record(SIM_SELECT_TASK_RQ, p);
+	struct sim_record *r = record_about(SIM_SELECT_TASK_RQ, p, prev_cpu);
 	s32 cpu;
 
 	r->flags = wake_flags;
-	r->other_tid = rq_of(S.this_cpu)->curr->ts.pid;
-	r->has = SIM_HAS_FLAGS | SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID;
+	r->has |= SIM_HAS_FLAGS;
 	if (HAS_OP(select_cpu)) {
 		S.ddsp_task = p;
 		S.ddsp_spoilt = false;
@@ -241,10 +221,6 @@ static enum verdict dispatch_sched(struct sim_rq *rq, struct sim_task *prev)
 	for (u32 loops = SCX_DSP_MAX_LOOPS;;) {
 		rq->nr_dispatched = 0;
 		S.ops.dispatch((s32)rq->cpu, arg);
-		if (S.bypassing) {
-			rq->cursor = 0;
-			return consume_dispatch_q(rq, &rq->bypass, 0) ? DSP_LOCAL : DSP_NONE;
-		}
 		flush_dispatch_buf(rq);
 		if (prev->on_rq && prev->ts.scx.slice)
 			return DSP_PREV;
@@ -287,13 +263,11 @@ static enum verdict balance_one(struct sim_rq *rq, struct sim_task *prev)
 /* do_pick_task_scx(); NULL when the class has nothing to run. */
 struct sim_task *pick_task(struct sim_rq *rq)
 {
-	struct sim_record *r = record(SIM_PICK_TASK, NULL);
+	struct sim_record *r = record_about(SIM_PICK_TASK, NULL, rq->cpu);
 	struct sim_task *p;
 	enum verdict verdict;
 
-	r->other_cpu = (s16)rq->cpu;
-	r->other_tid = rq->curr->ts.pid;
-	r->has = SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID | SIM_HAS_SUCCESS;
+	r->has |= SIM_HAS_SUCCESS;
 	/* Until it is known: no task, which is not the idle task. */
 	r->tid = -1;
 	rq->in_balance = true;
@@ -326,19 +300,17 @@ void put_prev_task(struct sim_rq *rq, struct sim_task *p, struct sim_task *next)
 		p->runnable_at = S.now;
 	set_waiting(p);
 	if (p->ts.scx.slice && !S.bypassing)
-		dispatch_enqueue(rq, &rq->local, p, SCX_ENQ_HEAD);
+		dispatch_enqueue(&rq->local, p, SCX_ENQ_HEAD);
 	else
 		do_enqueue_task(rq, p, next == &rq->idle ? SCX_ENQ_LAST : 0, false);
 }
 
 void set_next_task(struct sim_rq *rq, struct sim_task *p)
 {
-	struct sim_record *r = record(SIM_SET_NEXT_TASK, p);
+	struct sim_record *r = record_about(SIM_SET_NEXT_TASK, p, rq->cpu);
 
 	r->slice_ns = p->ts.scx.slice;
-	r->other_cpu = (s16)rq->cpu;
-	r->other_tid = rq->curr->ts.pid;
-	r->has = SIM_HAS_SLICE | SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID;
+	r->has |= SIM_HAS_SLICE;
 	ops_dequeue(p, SCX_DEQ_CORE_SCHED_EXEC);
 	dispatch_dequeue(p);
 	p->exec_start = S.now;
@@ -383,15 +355,18 @@ void run_kicks(struct sim_rq *here)
 		if (mask_test(&here->kick, cpu)) {
 			if (mask_test(&here->kick_preempt, cpu) && !is_idle(rq))
 				rq->curr->ts.scx.slice = 0;
-			resched_remote(rq);
+			resched_curr(rq);
 		} else if (mask_test(&here->kick_idle, cpu) && is_idle(rq)) {
-			resched_remote(rq);
+			resched_curr(rq);
 		}
 	}
 	here->kick = here->kick_idle = here->kick_preempt = (struct cpumask){ 0 };
 }
 
-/* scx_bypass(): every runnable task goes to its CPU's bypass queue; the scheduler is asked no more. */
+/*
+ * scx_bypass(): every runnable task goes to its CPU's bypass queue; the scheduler is asked no more. Only from
+ * settle(), so that no task is on its way.
+ */
 void bypass(void)
 {
 	S.bypassing = true;
@@ -400,17 +375,15 @@ void bypass(void)
 	for (u32 i = 0; i < S.nr_tasks; i++) {
 		struct sim_task *p = S.tasks[i];
 
-		if (!p->on_rq || rq_of(p->cpu)->curr == p || p == S.ddsp_task || p->migrating)
+		if (!p->on_rq || rq_of(p->cpu)->curr == p || (p->dsq && is_local(p->dsq)))
 			continue;
-		if (p->dsq && !is_local(p->dsq))
+		if (p->dsq)
 			S.drops[SIM_DROP_BYPASS]++;
-		if (p->dsq && is_local(p->dsq))
-			continue;
 		ops_dequeue(p, 0);
 		dispatch_dequeue(p);
 		p->waiting = true;
 		do_enqueue_task(rq_of(p->cpu), p, 0, false);
 	}
 	for (u32 cpu = 0; cpu < S.params.nr_cpus; cpu++)
-		resched_remote(rq_of(cpu));
+		resched_curr(rq_of(cpu));
 }

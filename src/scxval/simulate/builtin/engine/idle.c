@@ -12,18 +12,18 @@ static bool same_core(u32 a, u32 b)
 /* The masks start full when a scheduler attaches (reset_idle_masks()). */
 void idle_setup(void)
 {
+	bool several_llcs = false;
+
 	S.idle_cpus = S.idle_cores = S.all;
-	S.nr_llcs = 1;
 	S.smt = false;
 	for (u32 cpu = 0; cpu < S.params.nr_cpus; cpu++) {
-		if (rq_of(cpu)->llc != rq_of(0)->llc)
-			S.nr_llcs = 2;
+		several_llcs |= rq_of(cpu)->llc != rq_of(0)->llc;
 		for (u32 other = 0; other < cpu; other++)
 			S.smt |= same_core(cpu, other);
 	}
 	/* scx_idle_update_selcpu_topology(): only when an LLC has more than one CPU and there are several. */
 	llc_matters = false;
-	for (u32 cpu = 1; cpu < S.params.nr_cpus && S.nr_llcs > 1; cpu++)
+	for (u32 cpu = 1; several_llcs && cpu < S.params.nr_cpus; cpu++)
 		llc_matters |= rq_of(cpu)->llc == rq_of(cpu - 1)->llc;
 }
 

@@ -98,7 +98,8 @@ static bool iterator_move(struct bpf_iter_scx_dsq *it, struct task_struct *ts, u
 			ts->scx.dsq_vtime = i->vtime;
 		if (i->cursor.flags & HAS_SLICE)
 			ts->scx.slice = i->slice;
-		moved = dsq_move(i->dsq, p, dsq_id, enq_flags);
+		dsq_move(p, dsq_id, enq_flags);
+		moved = true;
 	}
 	i->cursor.flags &= ~(HAS_SLICE | HAS_VTIME);
 	return moved;

@@ -137,17 +137,19 @@ void scx_bpf_dsq_reenq___compat(u64 dsq_id, u64 reenq_flags)
 {
 	struct dsq *dsq = dsq_id == SCX_DSQ_LOCAL ? &rq_of(S.this_cpu)->local : dsq_find(dsq_id);
 
+	/* schedule_dsq_reenq(): no flags mean any task, as SCX_REENQ_ANY does. */
+	(void)reenq_flags;
 	if ((dsq_id & SCX_DSQ_LOCAL_ON) == SCX_DSQ_LOCAL_ON && (dsq_id & SCX_DSQ_LOCAL_CPU_MASK) < S.params.nr_cpus)
 		dsq = &rq_of(dsq_id & SCX_DSQ_LOCAL_CPU_MASK)->local;
 	if (dsq)
-		reenqueue(dsq, reenq_flags);
+		reenqueue(dsq);
 	else
 		sim_end_with(SIM_EJECTED, "invalid DSQ ID 0x%llx", dsq_id);
 }
 
 void scx_bpf_reenqueue_local___v2___compat(void)
 {
-	reenqueue(&rq_of(S.this_cpu)->local, 0);
+	reenqueue(&rq_of(S.this_cpu)->local);
 }
 
 /* -- kicks */
@@ -158,12 +160,10 @@ void scx_bpf_kick_cpu(s32 cpu, u64 flags)
 
 	if (!cpu_valid(cpu, "scx_bpf_kick_cpu()"))
 		return;
-	r = record(SIM_KICK_CPU, NULL);
+	r = record_about(SIM_KICK_CPU, NULL, (u32)cpu);
 	r->tid = -1;
-	r->other_cpu = (s16)cpu;
-	r->other_tid = rq_of(S.this_cpu)->curr->ts.pid;
 	r->flags = flags;
-	r->has = SIM_HAS_OTHER_CPU | SIM_HAS_FLAGS | SIM_HAS_OTHER_TID;
+	r->has |= SIM_HAS_FLAGS;
 	kick((u32)cpu, flags);
 }
 

@@ -164,6 +164,8 @@ s32 scx_bpf_create_dsq(u64 dsq_id, s32 node);
 s32 scx_bpf_dsq_nr_queued(u64 dsq_id);
 void scx_bpf_kick_cpu(s32 cpu, u64 flags);
 bool scx_bpf_test_and_clear_cpu_idle(s32 cpu);
+const struct cpumask *scx_bpf_get_idle_smtmask(void);
+bool scx_bpf_task_running(const struct task_struct *p);
 
 int sim_create_dsq(u64 dsq_id)
 {
@@ -227,15 +229,12 @@ bool sim_cpu_is_idle(int cpu)
 
 bool sim_core_is_idle(int cpu)
 {
-	/* Kept up to date only with SMT (kernel/sched/ext_idle.c: get_idle_smtmask() is the CPU mask else). */
-	return mask_test(S.smt ? &S.idle_cores : &S.idle_cpus, (u32)cpu);
+	return mask_test(scx_bpf_get_idle_smtmask(), (u32)cpu);
 }
 
 bool sim_task_running(int p)
 {
-	struct sim_task *t = task_of(p);
-
-	return rq_of(t->cpu)->curr == t;
+	return scx_bpf_task_running(&task_of(p)->ts);
 }
 
 int sim_task_cpu(int p)
@@ -281,7 +280,7 @@ void sim_resched_curr(int cpu)
 
 	if (!is_idle(rq))
 		rq->curr->ts.scx.slice = 0;
-	resched_remote(rq);
+	resched_curr(rq);
 }
 
 void sim_move_queued(int p, int cpu)
@@ -294,9 +293,7 @@ void sim_move_queued(int p, int cpu)
 			     t->ts.comm, t->ts.pid);
 		return;
 	}
-	rq_of(t->cpu)->nr_running--;
 	set_task_cpu(t, to->cpu);
-	to->nr_running++;
 }
 
 /* -- tasks */

@@ -45,3 +45,13 @@ struct sim_record *record(u32 kind, const struct sim_task *p)
 	};
 	return r;
 }
+
+struct sim_record *record_about(u32 kind, const struct sim_task *p, u32 cpu)
+{
+	struct sim_record *r = record(kind, p);
+
+	r->other_cpu = (s16)cpu;
+	r->other_tid = rq_of(S.this_cpu)->curr->ts.pid;
+	r->has = SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID;
+	return r;
+}

@@ -28,7 +28,7 @@ void resched(struct sim_rq *rq, u64 delay)
 }
 
 /* resched_curr(): at once on this CPU, when its interrupt is over; by an IPI on another. */
-void resched_remote(struct sim_rq *rq)
+void resched_curr(struct sim_rq *rq)
 {
 	if (S.wake_delay != NEVER)
 		resched(rq, S.wake_delay);
@@ -42,12 +42,7 @@ void resched_remote(struct sim_rq *rq)
 
 static void woke(struct sim_task *p, u32 reason, u32 cpu)
 {
-	struct sim_record *r = record(SIM_TASK_WOKE, p);
-
-	r->reason = (u8)reason;
-	r->other_cpu = (s16)cpu;
-	r->other_tid = rq_of(S.this_cpu)->curr->ts.pid;
-	r->has = SIM_HAS_OTHER_CPU | SIM_HAS_OTHER_TID;
+	record_about(SIM_TASK_WOKE, p, cpu)->reason = (u8)reason;
 }
 
 /* try_to_wake_up(), or wake_up_new_task() for a task that has just been made. */
@@ -84,7 +79,7 @@ void wake_up(struct sim_task *p, bool is_new)
 	enqueue_task(rq, p, flags);
 	/* wakeup_preempt(): sched_ext never preempts by itself, but anything preempts the idle task. */
 	if (is_idle(rq))
-		resched_remote(rq);
+		resched_curr(rq);
 	woke(p, is_new ? SIM_WAKEUP_NEW : SIM_WAKEUP, cpu);
 	run_deferred(rq);
 	S.wake_delay = NEVER;
@@ -180,7 +175,7 @@ static void finish_move(struct sim_task *p)
 	p->runnable_at = S.now;
 	enqueue_task(dst, p, ENQUEUE_NOCLOCK | ENQUEUE_MIGRATED);
 	if (is_idle(dst))
-		resched_remote(dst);
+		resched_curr(dst);
 }
 
 /* __schedule(), of this CPU and now. */
@@ -222,11 +217,9 @@ void schedule(struct sim_rq *rq)
 		set_next_task(rq, next);
 	switch_records(prev, next, rq);
 	prev->yielded = false;
-	prev->on_cpu = false;
 	rq->curr = next;
 	rq->busy_until = S.now + noisy(&S.noise_rng, S.params.switch_ns, S.params.switch_cv_ppm);
 	if (next != &rq->idle) {
-		next->on_cpu = true;
 		tick_arm(rq);
 		work_start(rq, true);
 	}
@@ -295,13 +288,13 @@ static void tell_mask(struct sim_task *p)
 
 	if (HAS_OP(set_cpumask))
 		S.ops.set_cpumask(&p->ts, &p->mask);
-	if (HAS_OP(set_cmask)) {
+	if (S.set_cmask && !S.bypassing) {
 		cmask.head.base = 0;
 		cmask.head.nr_cids = S.params.nr_cpus;
 		cmask.head.alloc_words = SIM_MAX_CPUS / 64 + 1;
 		for (u32 i = 0; i < SIM_MAX_CPUS / 64; i++)
 			bits[i] = p->mask.bits[i];
-		S.ops.set_cmask(&p->ts, &cmask.head);
+		S.set_cmask(&p->ts, &cmask.head);
 	}
 }
 
