@@ -28,7 +28,7 @@ from scxval.catalog.config import parse_config, read_config_files
 from scxval.catalog.load import Catalog
 from scxval.catalog.model import Workload
 from scxval.events.table import write_events
-from scxval.simulate.base import Request
+from scxval.simulate.base import Request, library_name
 from scxval.simulate.builtin.api import record_dtype
 from scxval.simulate.builtin.simulate import RECORDS, simulate
 from scxval.simulate.parameters import Parameters
@@ -63,7 +63,7 @@ def request_of(catalog: Catalog, scheduler: str, workload: Workload, seconds: in
     """A simulation of some seconds on 8 CPUs."""
     entry = catalog.schedulers[scheduler]
     folder = Path(os.environ.get("SCXVAL_SIMULATORS", ROOT / "resources/simulators")) / KERNEL
-    library = folder / f"{entry.binary if entry.source == 'tree' else 'models'}.so"
+    library = folder / f"{library_name(entry)}.so"
     if not library.exists():
         raise SystemExit(f"{library} is missing: run `make provision`")
     return Request(

@@ -17,7 +17,7 @@ from scxval.catalog.load import Catalog
 from scxval.catalog.model import Workload
 from scxval.files import sha256
 from scxval.provision.simulators import BUILTIN
-from scxval.simulate.base import Request
+from scxval.simulate.base import Request, library_name
 from scxval.simulate.parameters import Parameters
 
 from ..conftest import KERNEL, RESOURCES, ROOT
@@ -50,7 +50,6 @@ def ask(libraries: Path, catalog: Catalog) -> Callable[..., Request]:
             if isinstance(workload, Path)
             else catalog.workloads[workload]
         )
-        name = entry.binary if entry.source == "tree" else "models"
         request = Request(
             simulator=catalog.simulators["builtin"],
             scheduler=entry,
@@ -59,7 +58,7 @@ def ask(libraries: Path, catalog: Catalog) -> Callable[..., Request]:
             seed=1,
             seconds=1,
             parameters=Parameters(),
-            library=libraries / f"{name}.so",
+            library=libraries / f"{library_name(entry)}.so",
             spare_cpus=1,
             limit_s=60,
         )

@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from scxval.catalog.model import Machine
-from scxval.simulate.builtin import settings
 from scxval.simulate.builtin.api import enumerators, record_dtype
 from scxval.simulate.builtin.library import Ending, Library
 from scxval.simulate.builtin.program import Insn, Program
 from scxval.simulate.builtin.records import to_events
+from scxval.simulate.builtin.simulate import with_settings
 from scxval.simulate.parameters import Parameters
 
 
@@ -45,15 +45,11 @@ def insn(op: str, object: int = 0, value: int = 0, arg: int = 0) -> Insn:
     return Insn(enumerators("sim_op")[f"SIM_OP_{op}"], object, value, arg)
 
 
-def with_settings(path: Path, vcpus: int) -> Library:
+def set_up(path: Path, vcpus: int) -> Library:
     """A library as the scheduler's user-space half would set it up; `models` and `checked` have none."""
     if path.stem in ("models", "checked"):
         return Library(path)
-    slice_ns = int(Library(path, settings.SLICE_DFL).lib.sim_slice_dfl_ns)
-    chosen = settings.settings_of(path.stem, (), settings.Machine(vcpus, slice_ns))
-    library = Library(path, settings.declarations(chosen))
-    settings.write_settings(library.lib, chosen)
-    return library
+    return with_settings(path, path.stem, (), vcpus)[0]
 
 
 def run(
@@ -65,7 +61,7 @@ def run(
     before: Any = None,
 ) -> Run:
     """Run it to its end; `before` is given the library when it is set up."""
-    library = with_settings(path, vcpus)
+    library = set_up(path, vcpus)
     library.configure(machine_of(vcpus), program, parameters, seed)
     if before is not None:
         before(library)

@@ -21,8 +21,7 @@ from scxval.simulate.calibrate import (
     parameters_of,
     write_parameters,
 )
-from scxval.simulate.parameters import Parameters
-from scxval.simulate.spec import parameter_names, read_parameters
+from scxval.simulate.parameters import Parameters, parameter_names, read_parameters
 
 from ..conftest import ROOT
 

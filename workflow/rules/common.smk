@@ -21,6 +21,7 @@ from scxval.errors import HarnessError, ScxvalError
 from scxval.vm.job import cell_spec, scheduler_record
 from scxval.vm.space import require_for_sweep
 from scxval.files import tree_sha256
+from scxval.simulate.base import library_name
 from scxval.simulate.plan import SimulationCell, plan_simulations
 from scxval.simulate.spec import simulation_spec
 from scxval.study import agreement_plan
@@ -232,8 +233,7 @@ def simulated_library(wildcards):
     """The record of what was compiled of a scheduler, and the libraries beside it."""
     if CATALOG.simulators[wildcards.simulator].module != "builtin":
         return []
-    entry = CATALOG.schedulers[wildcards.scheduler]
-    name = entry.binary if entry.source == "tree" else "models"
+    name = library_name(CATALOG.schedulers[wildcards.scheduler])
     return f"resources/simulators/{machine_kernel(wildcards)}/{name}.json"
 
 

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from scxval.errors import run_step
+from scxval.simulate.parameters import read_parameters
 from scxval.simulate.run import run_simulation
-from scxval.simulate.spec import read_parameters, spec_from_json
+from scxval.simulate.spec import spec_from_json
 
 
 def main() -> int:

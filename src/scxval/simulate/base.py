@@ -14,7 +14,7 @@ from scxval.catalog.outcomes import Outcome
 from scxval.events.capability import VIRTUAL_CLOCK, Capability
 from scxval.simulate.parameters import Parameters
 
-__all__ = ["VIRTUAL_CLOCK", "Request", "Simulated"]
+__all__ = ["VIRTUAL_CLOCK", "Request", "Simulated", "library_name"]
 
 
 @dataclass(frozen=True)
@@ -52,3 +52,10 @@ class Simulated:
     log: str = ""
     log_tail: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+def library_name(scheduler: Scheduler) -> str:
+    """The library of the embedded simulator that a scheduler needs, without its suffix
+    (scxval.provision.simulators): that of its own code, or the one that models run in.
+    """
+    return scheduler.binary if scheduler.source == "tree" else "models"

@@ -28,9 +28,7 @@ from scxval.events.capability import read_capability
 from scxval.events.schema import SWITCH_OUT_KINDS, Reason, TraceKind
 from scxval.events.table import read_events
 from scxval.files import write_json
-from scxval.simulate.parameters import Parameters
-from scxval.simulate.run import parameters_record, read_status
-from scxval.simulate.spec import parameter_names, with_given
+from scxval.simulate.parameters import Parameters, parameter_names, parameters_record, with_given
 
 I64 = npt.NDArray[np.int64]
 
@@ -116,7 +114,6 @@ def read_rows(table: pa.Table, window_ns: tuple[int, int]) -> Rows:
 def calibrate(table: pa.Table, window_ns: tuple[int, int], file: RtApp, cell: str) -> Parameters:
     """Parameters from one run of the calibration workload. `cell` is its path, for `sources`."""
     rows = read_rows(table, window_ns)
-    sleepers = {name for task in file.tasks if (name := task.name) and _sleep_ns(task)}
     found: dict[str, int] = {}
     sources: dict[str, str] = {}
 
@@ -135,7 +132,7 @@ def calibrate(table: pa.Table, window_ns: tuple[int, int], file: RtApp, cell: st
     take("switch_cv_ppm", lambda m: m.cv_ppm, pick)
     take("ipi_ns", lambda m: max(1, m.median), ipi)
     take("tick_ns", _tick_ns, _ticks(rows))
-    late = _sleeps(rows, file, sleepers)
+    late = _sleeps(rows, file)
     take("sleep_late_ns", lambda m: max(0, m.median), late)
     take("sleep_late_cv_ppm", lambda m: m.cv_ppm, late)
     scale = _runs(rows, file, found.get("switch_ns", Parameters().switch_ns))
@@ -241,17 +238,18 @@ def _sleep_ns(task: Task) -> int:
     return next(int(event.value) for event in task.events if event.kind == "sleep") * 1000
 
 
-def _sleeps(rows: Rows, file: RtApp, names: set[str]) -> Measured:
+def _sleeps(rows: Rows, file: RtApp) -> Measured:
     """From where a task sleeps to its waking, beyond the length of its sleep."""
     found = []
     for task in file.tasks:
-        if task.name not in names:
+        asked_ns = _sleep_ns(task)
+        if not asked_ns:
             continue
         for own in _by_thread(rows, task.name, TraceKind.TASK_SLEPT, TraceKind.TASK_WOKE):
             slept = rows.kind[own] == str(TraceKind.TASK_SLEPT)
             woke = rows.reason[own] == str(Reason.WAKING)
             pair = slept[:-1] & woke[1:]
-            found.append((np.diff(rows.time_ns[own]))[pair] - _sleep_ns(task))
+            found.append(np.diff(rows.time_ns[own])[pair] - asked_ns)
     samples = np.concatenate(found) if found else np.zeros(0, np.int64)
     # A sleep that something else cut short is none.
     return Measured(
@@ -319,7 +317,7 @@ def parameters_of(cell: str, run: Path, workload: Path, given: dict[str, int]) -
 
 
 def _measured(cell: str, run: Path, workload: Path) -> Parameters:
-    record = read_status(run / "status.json")
+    record = _read_status(run / "status.json")
     outcome = Outcome(record["outcome"])
     if outcome is not Outcome.OK or record.get("window_ns") is None:
         return defaults(f"calibration cell {cell} ended {outcome}: {record.get('reason', '')}", {})
@@ -329,6 +327,16 @@ def _measured(cell: str, run: Path, workload: Path) -> Parameters:
     start, end = record["window_ns"]
     events = read_events(run / "events.parquet")
     return calibrate(events, (int(start), int(end)), read_rtapp(workload), cell)
+
+
+def _read_status(path: Path) -> dict[str, Any]:
+    try:
+        status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScxvalError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ScxvalError(f"{path}: not a status.json: {error}") from error
+    return status
 
 
 def defaults(why: str, given: dict[str, int]) -> Parameters:

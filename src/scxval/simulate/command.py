@@ -11,9 +11,10 @@ from scxval.catalog.load import Catalog
 from scxval.catalog.model import Machine, Workload
 from scxval.catalog.rtapp import read_rtapp
 from scxval.errors import ScxvalError, unknown_name
-from scxval.simulate.base import Request, Simulated
+from scxval.simulate.base import Simulated, library_name
+from scxval.simulate.parameters import read_parameters
 from scxval.simulate.run import run_simulation
-from scxval.simulate.spec import read_parameters
+from scxval.simulate.spec import SimulationSpec
 
 DEFAULT_CPUS = 4
 
@@ -50,20 +51,17 @@ def simulate_asked(asked: Asked, config: Config, simulators: Path, output: Path)
     workload = workload_of(asked.workload, catalog)
     machine = machine_of(asked, catalog)
     scheduler = catalog.schedulers[asked.scheduler]
-    name = scheduler.binary if scheduler.source == "tree" else "models"
-    seconds = int(read_rtapp(workload.file).settings["duration"]) if workload.file else 0
-    request = Request(
+    spec = SimulationSpec(
         simulator=catalog.simulators[asked.simulator],
         scheduler=scheduler,
         workload=workload,
         machine=machine,
         seed=asked.seed,
-        seconds=seconds,
-        parameters=read_parameters(asked.parameters),
-        library=simulators / machine.kernel / f"{name}.so",
+        spare_cpus=0,
         limit_s=config.simulate.limit_s,
     )
-    return run_simulation(request, output)
+    library = simulators / machine.kernel / f"{library_name(scheduler)}.so"
+    return run_simulation(spec.request(read_parameters(asked.parameters), library), output)
 
 
 def workload_of(name: str, catalog: Catalog) -> Workload:

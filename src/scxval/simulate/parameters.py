@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What a simulated machine takes for what, in nanoseconds, and where each number comes from."""
+"""What a simulated machine takes for what, in nanoseconds, where each number comes from, and its file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from scxval.errors import ScxvalError, unknown_name
 
 
 @dataclass(frozen=True)
@@ -35,3 +40,39 @@ class Parameters:
     # Between the starts of rt-app's threads.
     spawn_ns: int = 200_000
     sources: dict[str, str] = field(default_factory=dict)
+
+
+def parameter_names() -> list[str]:
+    """The names of a machine's parameters."""
+    return [f.name for f in fields(Parameters) if f.name != "sources"]
+
+
+def with_given(parameters: Parameters, given: dict[str, int], where: str) -> Parameters:
+    """Parameters with some of them replaced. Raises ScxvalError for a name that there is not."""
+    values = asdict(parameters)
+    for name, value in given.items():
+        if name not in parameter_names():
+            raise unknown_name(f"parameter in {where}:", name, parameter_names())
+        values[name] = value
+        values["sources"] = {**values["sources"], name: where}
+    return Parameters(**values)
+
+
+def read_parameters(path: Path | None) -> Parameters:
+    """A calibration's file (docs/contracts.md); the defaults without one. Raises ScxvalError."""
+    if path is None:
+        source = "default: no calibration was given"
+        return Parameters(sources=dict.fromkeys(parameter_names(), source))
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return Parameters(**data["parameters"], sources=data["sources"])
+    except OSError as error:
+        raise ScxvalError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ScxvalError(f"{path}: not a machine's parameters: {error!r}") from error
+
+
+def parameters_record(parameters: Parameters) -> dict[str, Any]:
+    """Parameters as files have them: values, and where each comes from."""
+    values = asdict(parameters)
+    return {"sources": values.pop("sources"), "parameters": values}

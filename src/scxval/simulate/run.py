@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import platform
 import shutil
 import time
@@ -13,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import scxval
-from scxval.errors import ScxvalError
 from scxval.events.table import write_events
 from scxval.files import sha256, write_json
 from scxval.simulate.base import Request, Simulated
-from scxval.simulate.parameters import Parameters
+from scxval.simulate.parameters import parameters_record
 
 _SIMULATORS = {
     "builtin": "scxval.simulate.builtin.simulate",
@@ -91,20 +89,3 @@ def _provenance(request: Request, found: Simulated) -> dict[str, Any]:
         "parameters": parameters_record(request.parameters),
         "facts": found.facts,
     }
-
-
-def parameters_record(parameters: Parameters) -> dict[str, Any]:
-    """Parameters as files have them: values, and where each comes from."""
-    values = asdict(parameters)
-    return {"sources": values.pop("sources"), "parameters": values}
-
-
-def read_status(path: Path) -> dict[str, Any]:
-    """A simulation's status.json. Raises ScxvalError."""
-    try:
-        status: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScxvalError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ScxvalError(f"{path}: not a status.json: {error}") from error
-    return status

@@ -7,14 +7,14 @@ Snakemake holds it as a parameter, so that a simulation is run again exactly whe
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from scxval.catalog.config import Config
 from scxval.catalog.model import Cgroup, Machine, Scheduler, Simulator, Workload
 from scxval.catalog.rtapp import read_rtapp
-from scxval.errors import ScxvalError, unknown_name
+from scxval.errors import ScxvalError
 from scxval.simulate.base import Request
 from scxval.simulate.parameters import Parameters
 from scxval.simulate.plan import SimulationCell
@@ -96,33 +96,3 @@ def spec_from_json(text: str, workload_file: Path | None) -> SimulationSpec:
 
 def _tuples(record: dict[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-
-
-def parameter_names() -> list[str]:
-    """The names of a machine's parameters."""
-    return [f.name for f in fields(Parameters) if f.name != "sources"]
-
-
-def with_given(parameters: Parameters, given: dict[str, int], where: str) -> Parameters:
-    """Parameters with some of them replaced. Raises ScxvalError for a name that there is not."""
-    values = asdict(parameters)
-    for name, value in given.items():
-        if name not in parameter_names():
-            raise unknown_name(f"parameter in {where}:", name, parameter_names())
-        values[name] = value
-        values["sources"] = {**values["sources"], name: where}
-    return Parameters(**values)
-
-
-def read_parameters(path: Path | None) -> Parameters:
-    """A calibration's file (docs/contracts.md); the defaults without one. Raises ScxvalError."""
-    if path is None:
-        source = "default: no calibration was given"
-        return Parameters(sources=dict.fromkeys(parameter_names(), source))
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return Parameters(**data["parameters"], sources=data["sources"])
-    except OSError as error:
-        raise ScxvalError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ScxvalError(f"{path}: not a machine's parameters: {error!r}") from error

@@ -235,7 +235,9 @@ def _engine(request: Request, choice: Choice, program: Program, folder: Path) ->
     kept: list[Any] = []
     written: Sequence[settings.Setting] = ()
     if choice.policy == "code":
-        library, written = _with_settings(choice.library, scheduler, machine.vcpus)
+        library, written = with_settings(
+            choice.library, scheduler.binary, scheduler.args, machine.vcpus
+        )
     else:
         library = Library(choice.library)
     library.configure(machine, program, request.parameters, request.seed)
@@ -261,14 +263,12 @@ def _engine(request: Request, choice: Choice, program: Program, folder: Path) ->
     }
 
 
-def _with_settings(
-    path: Path, scheduler: Scheduler, vcpus: int
+def with_settings(
+    path: Path, binary: str, args: Sequence[str], vcpus: int
 ) -> tuple[Library, Sequence[settings.Setting]]:
-    """A library with the globals as the scheduler's user-space half would write them."""
+    """A library with its globals as the user-space half (`binary` with `args`) would write them."""
     slice_ns = int(Library(path, settings.SLICE_DFL).lib.sim_slice_dfl_ns)
-    chosen = settings.settings_of(
-        scheduler.binary, scheduler.args, settings.Machine(vcpus, slice_ns)
-    )
+    chosen = settings.settings_of(binary, args, settings.Machine(vcpus, slice_ns))
     library = Library(path, settings.declarations(chosen))
     settings.write_settings(library.lib, chosen)
     return library, chosen
