@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scxval.catalog.combination import tracer_parts
+from scxval.catalog.comparison import Compare, parse_compare
 from scxval.catalog.load import Catalog, load_catalog
 from scxval.catalog.model import AXES
 from scxval.catalog.schema import check, load_schema, read_yaml, repository
@@ -93,6 +94,7 @@ class Config:
     simulators: list[str]
     seeds: list[int]
     simulate: Simulate
+    compare: Compare
 
 
 def read_config_files(files: list[Path]) -> dict[str, Any]:
@@ -158,6 +160,7 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
         simulators=simulators,
         seeds=data["seeds"],
         simulate=_simulate(data["simulate"], catalog),
+        compare=parse_compare(data["compare"]),
     )
 
 

@@ -20,10 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scxval.catalog.config import Agreement
+from scxval.compare.clock import clock, residuals
+from scxval.compare.verdict import Judgement, Verdict, overall, with_words
 from scxval.errors import answer
 from scxval.files import write_json
 from scxval.study.agreement_align import I64
-from scxval.study.agreement_clock import clock, residuals
 from scxval.study.agreement_counts import counts_by_cpu, counts_by_task
 from scxval.study.agreement_fields import EXAMPLES, Field, differing_fields, out_of_order, row_of
 from scxval.study.agreement_rows import (
@@ -36,16 +37,12 @@ from scxval.study.agreement_rows import (
 )
 from scxval.study.agreement_table import PAIR_SCHEMA, Paired, pair_sources, pair_table
 from scxval.study.agreement_verdict import (
-    Judgement,
     Missing,
-    Verdict,
     judge_counts,
     judge_fields,
     judge_order,
     judge_presence,
     judge_times,
-    overall,
-    with_words,
 )
 
 

@@ -25,10 +25,10 @@ from scipy.stats import t as student
 
 from scxval.catalog.config import Agreement
 from scxval.catalog.outcomes import Outcome
+from scxval.compare.verdict import Judgement, Verdict, overall
 from scxval.errors import ScxvalError, answer
 from scxval.files import write_json
 from scxval.study.agreement_rows import read_limits
-from scxval.study.agreement_verdict import Judgement, Verdict, overall
 
 # Metrics that tracers may see differently. Run time and utilisation are shown and not judged: a workload
 # that fills its CPUs pins them, whatever else differs.

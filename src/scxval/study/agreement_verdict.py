@@ -8,33 +8,14 @@ is inconclusive; only what is beyond it is a disagreement.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from scxval.catalog.config import Agreement
-from scxval.study.agreement_clock import Clock, Residuals
+from scxval.compare.clock import Clock, Residuals
+from scxval.compare.verdict import Judgement, Verdict, together
 
 ROWS_PER_RECORD = 2
-# Reasons in one verdict; every part keeps its own.
-MOST_REASONS = 5
-
-
-class Verdict(StrEnum):
-    """What two sources' readings say of each other."""
-
-    AGREE = "agree"
-    DISAGREE = "disagree"
-    INCONCLUSIVE = "inconclusive"
-    NOT_MEASURED = "not_measured"
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A verdict with its reason, one sentence with the numbers."""
-
-    verdict: Verdict
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -45,11 +26,6 @@ class Missing:
     rows: int
     only_a: int
     only_b: int
-
-
-def with_words(judgement: Judgement, words: str) -> Judgement:
-    """The same verdict with more said of it, if there is more."""
-    return replace(judgement, reason=f"{judgement.reason}; {words}") if words else judgement
 
 
 def judge_presence(
@@ -114,7 +90,7 @@ def judge_fields(fields: Sequence[tuple[str, int, int]], limits: Agreement) -> J
         if differing > allowed:
             wrong.append((name, f"{differing} of {compared} pairs differ (allowed {allowed})"))
     if wrong:
-        return Judgement(Verdict.DISAGREE, _together(wrong))
+        return Judgement(Verdict.DISAGREE, together(wrong))
     if not fields:
         return Judgement(Verdict.NOT_MEASURED, "no field that both sources fill")
     differing = sum(found for _, _, found in fields)
@@ -161,21 +137,6 @@ def _drifts(line: Clock, limits: Agreement) -> bool:
     if line.drift_low_ppm is None or line.drift_high_ppm is None:
         return False
     return line.drift_low_ppm > limits.drift_ppm or line.drift_high_ppm < -limits.drift_ppm
-
-
-def overall(parts: dict[str, Judgement]) -> Judgement:
-    """The worst of several: disagree, else inconclusive, else agree; with the reasons of the worst."""
-    for verdict in (Verdict.DISAGREE, Verdict.INCONCLUSIVE, Verdict.AGREE):
-        found = [(name, part.reason) for name, part in parts.items() if part.verdict is verdict]
-        if found:
-            return Judgement(verdict, _together(found))
-    return Judgement(Verdict.NOT_MEASURED, _together((n, p.reason) for n, p in parts.items()))
-
-
-def _together(found: Iterable[tuple[str, str]]) -> str:
-    said = [f"{name}: {reason}" for name, reason in found]
-    more = [f"and {len(said) - MOST_REASONS} more"] if len(said) > MOST_REASONS else []
-    return "; ".join([*said[:MOST_REASONS], *more])
 
 
 def _allowed(rows: int, share: float, limits: Agreement) -> int:

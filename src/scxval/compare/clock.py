@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import theilslopes
 
-from scxval.study.agreement_align import I64
+I64 = npt.NDArray[np.int64]
+
 
 # Stretches of equally many pairs, whose medians the line is laid through.
 STRETCHES = 200
