@@ -71,9 +71,9 @@ class Quantity:
 class Distance:
     """How far two groups' distributions of single events lie apart, every run weighing the same.
 
-    `ks` is the greatest distance of their distribution functions, 0 to 1; `wasserstein` the area between them,
-    in `unit`, with the interval [low, high] from resampling runs. `p` is from permuting runs between the
-    groups, None with too few runs; `floor` the mean Wasserstein distance of two runs of A.
+    `ks` is the greatest distance of their distribution functions, 0 to 1; `wasserstein` the area between
+    them, in `unit`, with the interval [low, high] from resampling runs. `p` is from permuting runs between
+    the groups, None with too few runs; `floor` the mean Wasserstein distance of two runs of A.
     """
 
     metric: str
