@@ -94,10 +94,10 @@ def common_of(a: Sequence[Source], b: Sequence[Source], workload: Path | None) -
         names = ", ".join(sorted(comms))
         notes.append(f"no workload file: its tasks are those that ran in every run: {names}")
     elif workload is None and any(sides):
-        notes.append("no workload file, and no name of a task that ran in every run: all tasks count")
-    return Common(
-        kinds, fields, reasons, comms, renamed, dropped, (seen[0], seen[1]), tuple(notes)
-    )
+        notes.append(
+            "no workload file, and no name of a task that ran in every run: all tasks count"
+        )
+    return Common(kinds, fields, reasons, comms, renamed, dropped, (seen[0], seen[1]), tuple(notes))
 
 
 def _kinds(side: Sequence[Source]) -> frozenset[str]:
@@ -199,9 +199,7 @@ def _renamed(events: pa.Table, common: Common) -> pa.Table:
             continue
         distinct = pa.array([names.get(t, t) for t in texts], pa.string()).dictionary_encode()
         indices = pa.array(codes.astype(np.int32), mask=codes < 0)
-        values = pa.DictionaryArray.from_arrays(
-            distinct.indices.take(indices), distinct.dictionary
-        )
+        values = pa.DictionaryArray.from_arrays(distinct.indices.take(indices), distinct.dictionary)
         place = EVENT_SCHEMA.get_field_index(column)
         table = table.set_column(place, EVENT_SCHEMA.field(column), values)
     return table

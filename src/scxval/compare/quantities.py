@@ -168,7 +168,7 @@ def _check(item: Compared) -> None:
 
 
 def _tasks(compared: Compared, common: Common) -> list[str]:
-    """"" for a quantity of the whole workload, else its tasks."""
+    """ "" for a quantity of the whole workload, else its tasks."""
     if compared.scope != "task":
         return [""]
     return sorted(common.comms)
@@ -182,9 +182,7 @@ class _Sides:
     b: Sequence[Numbers]
     common: Common
 
-    def quantity(
-        self, name: str, item: Compared, task: str, notes: dict[str, None]
-    ) -> Quantity:
+    def quantity(self, name: str, item: Compared, task: str, notes: dict[str, None]) -> Quantity:
         """One quantity's numbers; raises _NotMeasuredError."""
         metric = _METRICS.get(item.metric)
         if metric is not None:
@@ -259,15 +257,18 @@ def workload_blind(a: Sequence[Numbers], b: Sequence[Numbers]) -> str:
     for side, runs in (("A", a), ("B", b)):
         traced = [run for run in runs if run.traced]
         if traced and not any(_told(run, "workload") for run in traced):
-            return f"{side} shows none of the workload's tasks: numbers are those of the whole system"
+            return (
+                f"{side} shows none of the workload's tasks: numbers are those of the whole system"
+            )
     return ""
 
 
 def _told(run: Numbers, scope: str) -> bool:
     """Whether a run tells any of the workload's tasks."""
     return any(
-        cell.value is not None for key, cell in run.cells.items() if key[:2] == (scope, "")
-        and key[2] in _METRICS
+        cell.value is not None
+        for key, cell in run.cells.items()
+        if key[:2] == (scope, "") and key[2] in _METRICS
     )
 
 
@@ -282,7 +283,12 @@ def _is_measured(run: Numbers, item: Compared, scope: str, where: str) -> bool:
         return True
     # A task that did nothing in a run that shows the others has no row.
     whole = run.cells.get(("workload", "", item.metric, _counter(item)))
-    return scope == "task" and item.metric in _METRICS and whole is not None and whole.value is not None
+    return (
+        scope == "task"
+        and item.metric in _METRICS
+        and whole is not None
+        and whole.value is not None
+    )
 
 
 def _must_suffice(
