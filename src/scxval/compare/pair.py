@@ -21,7 +21,7 @@ from scxval.catalog.outcomes import Outcome
 from scxval.compare.again import simulated_again
 from scxval.compare.aligned import Laid, Reader, lay
 from scxval.compare.alignment import Alignment
-from scxval.compare.alignment.picture import draw
+from scxval.compare.alignment.picture import picture
 from scxval.compare.prepare import Common, common_of, prepare
 from scxval.compare.quantities import (
     DISTRIBUTIONS,
@@ -260,9 +260,10 @@ def write(compared: Compared, folder: Path) -> None:
             path.unlink(missing_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
     else:
-        with whole(*beside) as (table, picture):
+        drawn = picture(alignment.divergence, compared.pair.a.name, compared.pair.b.name)
+        with whole(*beside) as (table, image):
             alignment.write(table)
-            picture.write_text(draw(alignment), encoding="utf-8")
+            image.write_text(drawn, encoding="utf-8")
     compared.pair.write(folder / "pair.json")
 
 

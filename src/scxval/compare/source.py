@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,11 +22,12 @@ from scxval.catalog.outcomes import Outcome
 from scxval.compare.clocks import moved
 from scxval.errors import ScxvalError
 from scxval.events.capability import GUEST_CLOCK, VIRTUAL_CLOCK, Capability, read_capability
-from scxval.events.metrics.rows import dictionary
-from scxval.events.schema import TraceKind
+from scxval.events.metrics.rows import I64, dictionary, numbers
+from scxval.events.schema import SWITCH_OUT_KINDS, TraceKind
 from scxval.events.table import read_events
 
 Window = tuple[int, int]
+Bools = npt.NDArray[np.bool_]
 # Scope, name, metric and stat of docs/metrics.md.
 Key = tuple[str, str, str, str]
 
@@ -50,7 +52,7 @@ class Source:
     `window_ns` is what is compared: the workload's window, cut to the traced span, without the warm-up;
     `covered_ns` is the same with it, `workload_ns` the workload's own. Without events (tracer `none`)
     `capability` is None. `reasons` are those of its TaskWoke rows, None where it does not fill them;
-    `ran` the names of the tasks that were switched in inside the window. `reported` is what the workload
+    `ran` the names of the tasks that had a CPU in the window. `reported` is what the workload
     says of itself. `cpus` are the machine's, None where nobody says. `notes` are for the reader.
     """
 
@@ -163,24 +165,29 @@ def _seen(
     events: Path, capability: Capability, window: Window
 ) -> tuple[frozenset[str] | None, frozenset[str]]:
     """Reasons of the wakeups in the table, and names of tasks that ran in the window."""
-    table = read_events(events, ["time_ns", "kind", "comm", "reason"])
+    table = read_events(events, ["time_ns", "kind", "tid", "comm", "reason"])
     table = table.unify_dictionaries().combine_chunks()
     kind, kinds = dictionary(table, "kind")
-    time = table["time_ns"].to_numpy()
 
-    def rows_of(which: TraceKind) -> Any:
-        return np.isin(kind, [code for code, name in enumerate(kinds) if name == which])
+    def rows_of(*which: TraceKind) -> Bools:
+        wanted = [code for code, name in enumerate(kinds) if name in which]
+        found: Bools = np.isin(kind, wanted)
+        return found
 
-    def names(column: str, mask: Any) -> frozenset[str]:
+    def names(column: str, at: Bools | I64) -> frozenset[str]:
         codes, texts = dictionary(table, column)
-        return frozenset(texts[code] for code in np.unique(codes[mask]) if code >= 0)
+        return frozenset(texts[code] for code in np.unique(codes[at]) if code >= 0)
 
     told = "reason" in capability.fields.get(TraceKind.TASK_WOKE, ())
-    inside = (time >= window[0]) & (time < window[1])
-    return (
-        names("reason", rows_of(TraceKind.TASK_WOKE)) if told else None,
-        names("comm", rows_of(TraceKind.TASK_SCHEDULED) & inside),
-    )
+    reasons = names("reason", rows_of(TraceKind.TASK_WOKE)) if told else None
+    on, off = rows_of(TraceKind.TASK_SCHEDULED), rows_of(*SWITCH_OUT_KINDS)
+    time, tid = numbers(table, "time_ns"), numbers(table, "tid")
+    inside = (on | off) & (time >= window[0]) & (time < window[1])
+    # A task that was switched in before, and not out, is on its CPU when the window begins.
+    before = np.flatnonzero((on | off) & (time < window[0]) & (tid > 0))[::-1]
+    _, last = np.unique(tid[before], return_index=True)
+    stays = before[last]
+    return reasons, names("comm", inside & (tid > 0)) | names("comm", stays[on[stays]])
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -234,7 +241,7 @@ def _reported(path: Path) -> tuple[dict[Key, Cell], str]:
         table = pq.read_table(path, memory_map=False)
         return {key: cell for key, cell in cells(table).items() if key[2].startswith(REPORTED)}, ""
     except (OSError, pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
-        words = error.strerror if isinstance(error, FileNotFoundError) else error
+        words = "no such file" if isinstance(error, FileNotFoundError) else error
         return {}, f"what the workload says of itself is not known: {path.name}: {words}"
 
 
