@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +75,22 @@ def measure(
     Raises ScxvalError for an empty window, one outside the traced span, a switch on a CPU that
     `cpus` lacks, or a switch without a task.
     """
+    return measure_with_samples(events, capability, window_ns, cpus, workload_comms)[0]
+
+
+def measure_with_samples(
+    events: pa.Table,
+    capability: Capability,
+    window_ns: tuple[int, int] | None,
+    cpus: list[int] | None,
+    workload_comms: frozenset[str] | None = None,
+    wanted: Collection[str] = (),
+) -> tuple[pa.Table, dict[tuple[str, str], I64]]:
+    """As `measure`, and the samples themselves of the metrics `wanted`, by (metric, scope).
+
+    Scopes are `system` and `workload`; a metric that is not measured there has no entry, and one of
+    which nothing was seen an empty one. Samples are in the metric's unit, in the order of the trace.
+    """
     trace = take_apart(events)
     window = _window(events, capability, window_ns)
     machine = _machine(trace, cpus)
@@ -109,9 +125,15 @@ def measure(
         )
     ]
     columns = zip(*rows, strict=True) if rows else ([] for _ in METRIC_SCHEMA)
-    return pa.table(
-        [pa.array(c, f.type) for c, f in zip(columns, METRIC_SCHEMA, strict=True)], METRIC_SCHEMA
-    )
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, METRIC_SCHEMA, strict=True)]
+    kept = {
+        (name, scope): own[0]
+        for name in wanted
+        for scope in ("system", "workload")
+        for member in _members(scope, trace, machine, workload, grouped)
+        if member.known and (own := _own(samples.get(name), grouped.get((name, scope)), member))
+    }
+    return pa.table(arrays, METRIC_SCHEMA), kept
 
 
 def write_metrics(table: pa.Table, path: Path) -> None:
