@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The `scxval` command: doctor, cells, workloads, show, convert, simulate, report.
+"""The `scxval` command: doctor, cells, workloads, show, convert, simulate, compare, report.
 
-Exit status: 0 fine, 1 something is missing or disagrees, 2 a mistake in what was asked for.
+Exit status: 0 fine, 1 something is missing or disagrees, 2 a mistake in what was asked for, 3 (compare)
+nobody can tell.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,20 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--output", type=Path, required=True, metavar="DIR")
     _config_arguments(simulate)
     simulate.set_defaults(command=simulate_command)
+
+    compare = commands.add_parser(
+        "compare", help="whether any two agree: cells, simulations, event tables, traces"
+    )
+    compare.add_argument("a", metavar="A", help="a cell with or without rep<k>, a folder or a file")
+    compare.add_argument("b", metavar="B", help="the same")
+    compare.add_argument(
+        "--workload", type=Path, help="the rt-app file, where neither side names its workload"
+    )
+    compare.add_argument(
+        "--output", type=Path, metavar="DIR", help="keep verdicts.json, tables and alignment"
+    )
+    _config_arguments(compare)
+    compare.set_defaults(command=compare_command)
 
     report = commands.add_parser("report", help="the report again, from what has been run so far")
     report.add_argument("--plan", type=Path, default=Path("results/plan.json"))
@@ -211,6 +227,23 @@ def simulate_command(args: argparse.Namespace) -> int:
     print(f"  events     {found.table.num_rows}")
     print(f"  files      {args.output}")
     return int(found.outcome != "ok")
+
+
+def compare_command(args: argparse.Namespace) -> int:
+    """Compare two; 0 agree, 1 disagree, 3 when nobody can tell."""
+    from scxval.compare.command import Asked, compare_asked, write_all
+    from scxval.compare.text import exit_status, lines
+
+    config = config_from(args.configfile, args.config)
+    asked = Asked(args.a, args.b, (RUNS, SIMULATIONS), args.workload)
+    with tempfile.TemporaryDirectory(prefix="scxval-compare-") as scratch:
+        record, compared = compare_asked(asked, config, Path(scratch))
+        if args.output is not None:
+            write_all(record, compared, args.output)
+    print("\n".join(lines(record)))
+    if args.output is not None:
+        print(f"  files      {args.output}")
+    return exit_status(record["verdict"])
 
 
 def show_command(args: argparse.Namespace) -> int:

@@ -27,13 +27,13 @@ def _check(first: Path, second: Path) -> Check:
         tables = [read_events(folder / "events.parquet") for folder in (first, second)]
     except ScxvalError as error:
         return Check(NAME, False, f"cannot be read: {error}")
-    difference = _first_difference(*tables)
+    difference = first_difference(*tables)
     if difference:
         return Check(NAME, False, f"{first} and {second}: {difference}")
     return Check(NAME, True, f"{first}: {tables[0].num_rows} events, the same twice")
 
 
-def _first_difference(a: pa.Table, b: pa.Table) -> str:
+def first_difference(a: pa.Table, b: pa.Table) -> str:
     """Where two tables first differ, in words; "" when they do not."""
     count = min(a.num_rows, b.num_rows)
     apart = np.zeros(count, dtype=np.bool_)

@@ -33,7 +33,7 @@ def _pair(pair: dict[str, Any]) -> Iterator[str]:
     if pair["quantities"]:
         yield from table([_HEAD, *(_quantity(item) for item in pair["quantities"])])
     yield from _cut("not measured", [f"{k}: {v}" for k, v in pair["not_measured"].items()])
-    for found in pair["alignments"][:1]:
+    for found in [entry for entry in pair["alignments"] if entry["sides"] == "A/B"][:1]:
         yield from _alignment(found)
     yield from _cut("note", pair["notes"])
 
@@ -54,14 +54,14 @@ def _quantity(item: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _alignment(found: dict[str, Any]) -> Iterator[str]:
-    total = found["overall"]
+    similarity = found["similarity"]
     yield (
-        f"  events     {total['matched']} matched, {total['substituted']} substituted, {total['deleted']} only in A, "
-        f"{total['inserted']} only in B: similarity {found['similarity']:.3f}"
+        f"  events     {found['matched']} matched, {found['substituted']} substituted, "
+        f"{found['deleted']} only in A, {found['inserted']} only in B: similarity {number(similarity)}"
     )
-    first = found.get("first_divergence")
-    if first:
-        yield f"  first      {first['task']}, activation {first['activation']}"
+    if found["divergence"]:
+        yield "  first divergence"
+        yield from (f"    {line}" for line in found["divergence"]["lines"])
 
 
 def _cut(what: str, items: Sequence[str]) -> Iterator[str]:
