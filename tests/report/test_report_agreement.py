@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from report_tree import IMG, KINDS, Page, Tree, two_cpus
+from scxval.study.agreement_runs import compare_runs, read_repetition
 
 from scxval.catalog.config import agreement_limits
 from scxval.catalog.model import cell_from_path
@@ -20,7 +21,6 @@ from scxval.report.residuals import residual_histogram
 from scxval.study.agreement import compare
 from scxval.study.agreement_plan import same_run_folder
 from scxval.study.agreement_rows import Source
-from scxval.study.agreement_runs import compare_runs, read_repetition
 
 CELL = "fair/mix/bpftrace+ftrace/taskset/tcg4/rep0"
 FIELDS = {kind: ["time_ns", "cpu", "kind", "tid", "comm", "reason"] for kind in KINDS}

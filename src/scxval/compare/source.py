@@ -99,6 +99,8 @@ def read_source(folder: Path, warm_up_ns: int, clock_step_ns: int) -> Source:
         return _ended_well(source, status, warm_up_ns, clock_step_ns)
     except ScxvalError as error:
         return replace(source, why=str(error))
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        return replace(source, why=f"its records are not those of a run: {error!r}")
 
 
 def _ended(outcome: str, reason: str) -> str:
@@ -150,6 +152,8 @@ def _with_events(source: Source, capability: Capability, warm_up_ns: int) -> Sou
             f"the warm-up of {warm_up_ns / 1e6:.0f} ms",
         )
     window = (start + warm_up_ns, end)
+    missed = {"lost": capability.lost, "not understood": capability.unparsed}
+    notes = [f"{count} records of the trace are {how}" for how, count in missed.items() if count]
     reasons, ran = _seen(source.folder / "events.parquet", capability, window)
     return replace(
         source,
@@ -158,6 +162,7 @@ def _with_events(source: Source, capability: Capability, warm_up_ns: int) -> Sou
         capability=capability,
         reasons=reasons,
         ran=ran,
+        notes=(*source.notes, *notes),
     )
 
 
@@ -214,11 +219,20 @@ def _span(value: Any, path: Path) -> Window | None:
 
 def _capability(path: Path) -> Capability:
     try:
-        return read_capability(path)
+        record = read_capability(path)
+        if not (_texts(record.kinds) and all(map(_texts, record.fields.values()))):
+            raise TypeError("kinds and fields must be lists of names")
+        if record.window_ns is not None:
+            record = replace(record, window_ns=_span(record.window_ns, path))
+        return record
     except OSError as error:
         raise ScxvalError(f"cannot read {path.name}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ScxvalError(f"{path.name} is not a capability record: {error!r}") from error
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _provenance(path: Path) -> tuple[dict[str, Any], str]:
