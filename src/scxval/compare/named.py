@@ -49,20 +49,21 @@ def named(given: str, roots: Sequence[Path], scratch: Path) -> Named:
     for path in [Path(given), *(root / given.strip("/") for root in roots)]:
         if path.is_dir():
             found = _runs(path)
-            if found:
-                return _of_runs(given, found)
-        elif path.is_file():
+            return _of_runs(given, found) if found else _of_file(given, find_trace(path), scratch)
+        if path.is_file():
             # The table of a run that has all else beside it.
             if path.name == EVENTS_FILE and (path.parent / STATUS_FILE).is_file():
                 return _of_runs(given, [path.parent])
-            return Named(given, (_bare(path, scratch),), bare=True)
-    if any(path.is_dir() for path in [Path(given), *(root / given for root in roots)]):
-        return Named(given, (_bare(find_trace(Path(given)), scratch),), bare=True)
+            return _of_file(given, path, scratch)
     places = " or ".join(str(root) for root in roots)
     raise ScxvalError(
         f"nothing to compare at {given!r}: neither a file, nor a folder of runs, nor a cell below {places} "
         "(scheduler/workload/tracer/isolation/machine, with or without rep<k>)"
     )
+
+
+def _of_file(given: str, path: Path, scratch: Path) -> Named:
+    return Named(given, (_bare(path, scratch),), bare=True)
 
 
 def _runs(path: Path) -> list[Path]:
