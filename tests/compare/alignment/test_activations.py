@@ -57,7 +57,7 @@ def test_threads_of_one_name_are_numbered_as_they_come() -> None:
     found = tasks(with_column(table, "comm", same), kinds(table), None)
     tid = table["tid"].to_numpy(zero_copy_only=False)[found.place]
     order = list(dict.fromkeys(tid.tolist()))
-    assert found.names == ["w", *(f"w#{k}" for k in range(2, len(order) + 1))]
+    assert found.names == [("w", k) for k in range(1, len(order) + 1)]
     assert [order[task] for task in found.task] == tid.tolist()
 
 
@@ -66,6 +66,6 @@ def test_every_row_is_there_or_counted_as_removed() -> None:
     for comms in (None, ["per8"], []):
         found = tasks(table, kinds(table) - {"Tick"}, comms)
         assert len(found.place) + sum(found.removed.values()) == len(table)
-    assert tasks(table, kinds(table), ["per8"]).names == ["per8"]
+    assert tasks(table, kinds(table), ["per8"]).names == [("per8", 1)]
     assert tasks(table, [], None).removed == {"kind that not both see": len(table)}
     assert tasks(table.slice(0, 0), kinds(table), None).names == []

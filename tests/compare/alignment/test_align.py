@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scxval.compare.alignment import Alignment, align
 from scxval.compare.alignment.result import ROWS_SCHEMA
 from scxval.errors import ScxvalError
-from scxval.events.schema import EVENT_SCHEMA, SWITCH_OUT_KINDS, TraceKind
+from scxval.events.schema import EVENT_SCHEMA, TraceKind
 from scxval.tracers.convert import converters
 from tests.captures import Capture, captures
 from tests.compare.alignment.tables import (
@@ -33,7 +33,14 @@ from tests.compare.alignment.tables import (
 NAMES = sorted(path.stem for path in SEQUENCES.glob("*.parquet"))
 names = st.sampled_from(NAMES)
 # Kinds on which no other row's token and no activation depends.
-FREE = set(TraceKind) - {*SWITCH_OUT_KINDS, TraceKind.TASK_SCHEDULED, TraceKind.TASK_WOKE}
+FREE = {
+    TraceKind.PICK_TASK,
+    TraceKind.SET_NEXT_TASK,
+    TraceKind.PUT_PREV_TASK,
+    TraceKind.DSQ_INSERT,
+    TraceKind.DSQ_INSERT_VTIME,
+    TraceKind.TICK,
+}
 
 
 def both(a: pa.Table, b: pa.Table, comms: list[str] | None = None, band: int = 64) -> Alignment:
@@ -222,6 +229,41 @@ def test_tasks_of_one_side_only_are_unmatched() -> None:
     found = both(table, with_column(table, "comm", column.cast(EVENT_SCHEMA.field("comm").type)))
     rows = next(task.counts.rows_a for task in found.tasks if task.task == "hog3")
     assert numbers(found)[1:] == (0, rows, rows)
+
+
+def test_a_name_that_looks_like_a_second_thread_is_a_task_of_its_own() -> None:
+    table = sequence("scx_simple.oversub")
+    comm = table["comm"].cast(pa.string())
+    for old, new in (("hog2", "hog1"), ("hog3", "hog1#2")):
+        comm = pc.if_else(pc.equal(comm, old), new, comm)
+    column = comm.combine_chunks().dictionary_encode().cast(EVENT_SCHEMA.field("comm").type)
+    named = with_column(table, "comm", column)
+    found = both(named, named)
+    assert sorted(task.task for task in found.tasks).count("hog1#2") == 2
+    assert found.similarity == 1
+
+
+def test_another_cpu_is_one_difference() -> None:
+    table = sequence("scx_simple.periodic_mix")
+    found = both(table, _elsewhere(table))
+    assert found.counts.substituted == 1
+    assert found.divergence is not None and "TaskWoke waking" in found.divergence.what
+
+
+def _elsewhere(table: pa.Table) -> pa.Table:
+    """The table with the last activation of a task on one CPU, where it was not before."""
+    kind, comm = (table[name].cast(pa.string()).to_pylist() for name in ("kind", "comm"))
+    reason = table["reason"].cast(pa.string()).to_pylist()
+    rows = [k for k in range(len(kind)) if comm[k] == "per8"]
+    begin = max(k for k in rows if kind[k] == "TaskWoke" and reason[k] == "waking")
+    moved = [k for k in rows if k >= begin]
+    other = table["other_cpu"].to_pylist()
+    cpu = table["cpu"].to_pylist()
+    for k in moved:
+        other[k] = None if other[k] is None else 7
+        cpu[k] = 7 if kind[k] in ("TaskScheduled", "TaskSlept", "TaskPreempted") else cpu[k]
+    moved_table = with_column(table, "other_cpu", pa.array(other, pa.int16()))
+    return with_column(moved_table, "cpu", pa.array(cpu, pa.int16()))
 
 
 def test_empty_tables_have_no_similarity() -> None:
