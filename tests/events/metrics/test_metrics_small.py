@@ -25,7 +25,7 @@ from event_tables import (
 
 from scxval.errors import ScxvalError
 from scxval.events.capability import Capability
-from scxval.events.metrics import METRIC_SCHEMA, METRICS, measure
+from scxval.events.metrics import METRIC_SCHEMA, METRICS, measure, measure_with_samples
 from scxval.events.schema import DSQ_LOCAL, DSQ_LOCAL_ON, SLICE_INFINITE, Reason
 from scxval.events.table import empty_table
 
@@ -587,3 +587,31 @@ def test_a_pid_that_comes_back_is_another_process():
     m = Measured([replace(e, comm="new") if e.time_ns == 5 else e for e in events], (0, 20))
     for name, delays in (("old", [2, 0.5]), ("new", [2, 2])):
         assert m.distribution("process", name, "scheduling_delay")[:2] == delays
+
+
+def test_samples_are_those_behind_the_rows() -> None:
+    events = [on(0, 0, 1), off(4, 0, 1), on(4, 0, 2), off(10, 0, 2), on(10, 0, 1)]
+    found, samples = measure_with_samples(
+        table(events),
+        capability(),
+        (0, 12),
+        None,
+        frozenset({"t1"}),
+        ("slice_length", "migrations"),
+    )
+    assert found.equals(measure(table(events), capability(), (0, 12), None, frozenset({"t1"})))
+    assert sorted(samples["slice_length", "system"].tolist()) == [2, 4, 6]
+    assert sorted(samples["slice_length", "workload"].tolist()) == [2, 4]
+    assert samples["migrations", "workload"].sum() == 0
+
+
+def test_what_is_not_measured_has_no_samples() -> None:
+    blind = capability([K.TASK_WOKE])
+    wanted = ("slice_length", "wakeup_latency")
+    assert measure_with_samples(table([on(0, 0, 1)]), blind, (0, 9), None, None, wanted)[1] == {}
+    unseen = frozenset({"nobody"})
+    _, samples = measure_with_samples(
+        table([on(0, 0, 1)]), capability(), (0, 9), None, unseen, wanted
+    )
+    assert samples.keys() == {("slice_length", "system"), ("wakeup_latency", "system")}
+    assert samples["wakeup_latency", "system"].size == 0

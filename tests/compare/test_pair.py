@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""A pair end to end: folders of runs in, pair.json and its pictures out; trouble is said, not raised."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from scxval.catalog.comparison import Compare
+from scxval.compare.pair import compare, main, spec_from_json
+from scxval.compare.record import Pair, read_pair
+from scxval.compare.verdict import Verdict
+from scxval.errors import ScxvalError
+
+from .runs import edit, group, make_run, piece, settings, spec
+from .test_quantities import RTAPP, SILENT
+
+
+@pytest.fixture(scope="module")
+def how(raw_config: Mapping[str, Any]) -> Compare:
+    return settings(raw_config)
+
+
+def made(text: dict[str, Any]) -> Pair:
+    return compare(spec_from_json(json.dumps(text))).pair
+
+
+def test_a_pair_of_groups(tmp_path: Path, how: Compare) -> None:
+    a, b = group(tmp_path / "a", [0, 2, 4], 6), group(tmp_path / "b", [1, 3, 5], 6)
+    text, output = json.dumps(spec(how, a, b)), tmp_path / "out"
+    assert main(["--spec", text, "--output", str(output)]) == 0
+    pair = read_pair(output / "pair.json")
+    # JSON has no tuples.
+    assert replace(pair, alignments=()) == replace(made(json.loads(text)), alignments=())
+    assert [run.used for run in (*pair.a.runs, *pair.b.runs)] == [True] * 6
+    assert all(run.removed["warm-up"] > 0 for run in pair.a.runs)
+    assert pair.settled is None
+    assert "similarity value" in {quantity.name for quantity in pair.quantities}
+    assert [d.metric for d in pair.distances] == [
+        "wakeup_latency",
+        "scheduling_delay",
+        "slice_length",
+        "dsq_latency",
+    ]
+    rows = pq.read_table(output / "alignment.parquet")
+    counts = pair.alignments[0]
+    assert pc.sum(pc.equal(rows["op"], "matched")).as_py() == counts["matched"]
+    ElementTree.parse(output / "divergence.svg")
+
+
+def test_the_same_runs_on_both_sides_are_the_same(tmp_path: Path, how: Compare) -> None:
+    a = group(tmp_path / "a", [0, 1], 4)
+    pair = made(spec(how, a, a))
+    for quantity in pair.quantities:
+        if quantity.metric != "similarity":
+            assert quantity.a == quantity.b
+            assert quantity.controls["dilated"] != quantity.a or quantity.metric in (
+                "slice_allocation",
+                "involuntary_switches",
+            )
+    for distance in pair.distances:
+        assert (distance.ks, distance.wasserstein) == pytest.approx((0, 0), abs=1e-9)
+    between = [entry for entry in pair.alignments if entry["sides"] == "A/B"]
+    assert [entry["similarity"] for entry in between] == [1.0, 1.0]
+
+
+def test_samples_are_as_many_as_the_count_says(tmp_path: Path, how: Compare) -> None:
+    pair = made(spec(how, group(tmp_path / "a", [0], 2), group(tmp_path / "b", [1], 2)))
+    rates = {q.name: q for q in pair.quantities}
+    waits = next(d for d in pair.distances if d.metric == "wakeup_latency")
+    length = (piece(0, 2)[1] - piece(0, 2)[0] - how.warm_up_ns) / 1e9
+    assert waits.samples_a == (round(rates["wakeup_latency count"].a[0] * length),)
+
+
+def test_runs_that_are_not_used_are_in_the_record(tmp_path: Path, how: Compare) -> None:
+    a, b = group(tmp_path / "a", [0, 1], 4), group(tmp_path / "b", [2, 3], 4)
+    edit(b[0] / "status.json", outcome="tracer_lost_events", reason="7 lost")
+    (b[1] / "events.parquet").write_bytes(b"PAR1")
+    good = make_run(tmp_path / "b/rep9", piece(3, 4))
+    pair = made(spec(how, a, [*b, good]))
+    assert [run.used for run in pair.b.runs] == [False, False, True]
+    assert "7 lost" in pair.b.runs[0].why
+    assert "not an event table" in pair.b.runs[1].why
+    assert len(pair.quantities[0].b) == 1
+
+
+def test_a_run_whose_events_contradict_its_machine(tmp_path: Path, how: Compare) -> None:
+    a, b = group(tmp_path / "a", [0], 4), group(tmp_path / "b", [1, 2], 4)
+    edit(b[0] / "provenance.json", machine={"vcpus": 1})
+    pair = made(spec(how, a, b))
+    assert "which is not one of the CPUs given: [0]" in pair.b.runs[0].why
+    assert len(pair.quantities[0].b) == 1
+
+
+def test_no_run_that_can_be_used(tmp_path: Path, how: Compare) -> None:
+    a = group(tmp_path / "a", [0], 4)
+    b = group(tmp_path / "b", [1], 4, outcome="timeout", reason="no end in sight")
+    pair = made(spec(how, a, [*b, tmp_path / "nowhere"]))
+    assert pair.settled is not None
+    assert pair.settled.verdict is Verdict.NOT_MEASURED
+    assert "B (taskset): no run can be used: rep1: outcome timeout" in pair.settled.reason
+    assert "nowhere: cannot read status.json" in pair.settled.reason
+    assert not pair.quantities
+    assert pair.b.runs[1].outcome == "missing"
+
+
+def test_what_every_run_says_is_unsupported_is(tmp_path: Path, how: Compare) -> None:
+    a = group(tmp_path / "a", [0], 4)
+    b = group(tmp_path / "b", [1], 4, outcome="unsupported", reason="no such scheduler")
+    pair = made(spec(how, a, b))
+    assert pair.settled is not None
+    assert pair.settled.verdict is Verdict.UNSUPPORTED
+
+
+def test_a_side_that_cannot_exist(tmp_path: Path, how: Compare) -> None:
+    a = group(tmp_path / "a", [0], 4)
+    settled = {"verdict": "unsupported", "reason": "isolcpus beside sched_ext"}
+    side = {"name": "isolcpus", "runs": [], "deterministic": False, "settled": settled}
+    output = tmp_path / "out"
+    text = json.dumps({**spec(how, a, []), "b": side})
+    output.mkdir()
+    (output / "divergence.svg").write_text("of another time")
+    assert main(["--spec", text, "--output", str(output)]) == 0
+    pair = read_pair(output / "pair.json")
+    assert pair.settled is not None
+    assert pair.settled.verdict is Verdict.UNSUPPORTED
+    assert pair.settled.reason == "B: isolcpus beside sched_ext"
+    assert sorted(path.name for path in output.iterdir()) == ["pair.json"]
+
+
+def test_runs_without_a_tracer_beside_traced_ones(tmp_path: Path, how: Compare) -> None:
+    a = group(tmp_path / "a", [0, 1], 4, capability=SILENT, reported=RTAPP)
+    b = group(tmp_path / "b", [2, 3], 4, reported=RTAPP)
+    pair = made(spec(how, a, b))
+    assert {q.name for q in pair.quantities} == {"rtapp_period p50", "result_speed value"}
+    assert pair.not_measured["migrations value"] == "A has no events"
+    assert not pair.alignments
+    assert not pair.distances
+
+
+def test_a_simulation_that_is_not_the_same_again(tmp_path: Path, how: Compare) -> None:
+    a, b = group(tmp_path / "a", [0], 4), group(tmp_path / "b", [1], 4)
+    again = make_run(tmp_path / "again", piece(1, 4), lambda table: table.slice(1))
+    pair = made(spec(how, a, b, again=[[str(b[0]), str(b[0])], [str(b[0]), str(again)]]))
+    assert [check.passed for check in pair.checks] == [True, False]
+
+
+def test_bad_input_is_one_line(
+    tmp_path: Path, how: Compare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = group(tmp_path / "a", [0], 4)
+    for text in ("{", "[]", json.dumps({**spec(how, a, a), "a": None}), f"@{tmp_path}/none"):
+        assert main(["--spec", text, "--output", str(tmp_path / "out")]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    with pytest.raises(ScxvalError, match="cannot read"):
+        made(spec(how, a, a, workload=str(tmp_path / "none.json")))

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: MIT
+"""Numbers of two groups: the metrics' own as rates, or why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+
+from scxval.catalog.comparison import Compare, Compared, Margin
+from scxval.compare.prepare import common_of, prepare
+from scxval.compare.quantities import Found, numbers_of, quantities_of
+from scxval.compare.record import Quantity
+from scxval.compare.source import Source, cells
+from scxval.errors import ScxvalError
+from scxval.events.capability import read_capability
+from scxval.events.metrics import measure
+from scxval.events.table import read_events
+
+from .runs import CAPTURE, TASKS, WORKLOAD, group, read, settings
+from .test_prepare import blind_to
+
+MARGIN = Margin(0.1, 0, "for a test")
+RTAPP = [
+    ("workload", "", "rtapp_period", "count", 40.0, "count", 40),
+    ("workload", "", "rtapp_period", "p50", 3e6, "ns", 40),
+    ("workload", "", "rtapp_period", "p99", 4e6, "ns", 40),
+    ("workload", "", "result_speed", "value", 12.5, "MB/s", 1),
+]
+SILENT: dict[str, Any] = {"kinds": [], "fields": {}}
+
+
+@pytest.fixture(scope="module")
+def how(raw_config: Mapping[str, Any]) -> Compare:
+    return settings(raw_config)
+
+
+def asking(how: Compare, *names: str, **more: Any) -> Compare:
+    """These quantities alone."""
+    items = [Compared(*name.split(), MARGIN, **more) for name in names]
+    return replace(how, quantities=tuple(items))
+
+
+def compared(
+    how: Compare,
+    a: Sequence[Path],
+    b: Sequence[Path],
+    workload: Path | None = WORKLOAD,
+) -> Found:
+    sides: list[list[Source]] = [[read(folder) for folder in side] for side in (a, b)]
+    common = common_of(*sides, workload)
+    numbers = [
+        [
+            numbers_of(
+                prepare(run, common) if run.has_events else None,
+                run.reported,
+                run.workload_ns,
+                how.distortion if side is sides[0] else None,
+            )
+            for run in side
+        ]
+        for side in sides
+    ]
+    return quantities_of(*numbers, common, how)
+
+
+def named(found: Found) -> dict[str, Quantity]:
+    return {quantity.name: quantity for quantity in found.quantities}
+
+
+def test_the_configured_quantities_of_a_real_capture(tmp_path: Path, how: Compare) -> None:
+    a, b = group(tmp_path / "a", [0, 2], 4), group(tmp_path / "b", [1, 3], 4)
+    found = compared(how, a, b)
+    quantities = named(found)
+    wanted = {item.name for item in how.quantities}
+    tasks = {f"run_time value task {name}" for name in TASKS}
+    assert quantities.keys() | found.not_measured.keys() == (
+        wanted - {"run_time value", "similarity value"} | tasks
+    )
+    assert quantities["utilisation value"].why_not.startswith("Pinned by capacity")
+    assert not quantities["utilisation value"].carries
+    for quantity in found.quantities:
+        assert len(quantity.a) == len(quantity.b) == 2
+        assert quantity.controls.keys() == {"dilated", "starved"}
+
+
+def test_numbers_are_the_metrics_own_as_rates(tmp_path: Path, how: Compare) -> None:
+    a, b = group(tmp_path / "a", [0], 2), group(tmp_path / "b", [1], 2)
+    asked = asking(
+        how, "migrations value", "run_time value", "slice_length count", "slice_length p90"
+    )
+    quantities = named(compared(asked, a, b))
+    source = read(a[0])
+    assert source.window_ns is not None
+    capability = read_capability(CAPTURE / "capability.json")
+    events = read_events(CAPTURE / "events.parquet")
+    table = measure(events, capability, source.window_ns, [0, 1, 2, 3], frozenset(TASKS))
+    own = {key[2:]: cell.value for key, cell in cells(table).items() if key[0] == "workload"}
+    seconds = source.length_ns / 1e9
+    for name, unit, expected in (
+        ("migrations value", "1/s", own["migrations", "value"] / seconds),
+        ("run_time value", "CPUs", own["run_time", "value"] / 1e9 / seconds),
+        ("slice_length count", "1/s", own["slice_length", "count"] / seconds),
+        ("slice_length p90", "ns", own["slice_length", "p90"]),
+    ):
+        assert quantities[name].unit == unit
+        assert quantities[name].a == (pytest.approx(expected),)
+
+
+def test_tasks_that_do_nothing_in_a_run_have_zero(tmp_path: Path, how: Compare) -> None:
+    """A starved task must not vanish from the comparison."""
+
+    def gone(table: Any) -> Any:
+        return table.filter(pc.fill_null(pc.not_equal(table["comm"], "pong"), True))
+
+    a = group(tmp_path / "a", [0], 2)
+    b = group(tmp_path / "b", [0], 2, change=gone)
+    quantities = named(compared(asking(how, "run_time value", scope="task"), a, b))
+    assert quantities["run_time value task pong"].a[0] > 0
+    assert quantities["run_time value task pong"].b == (0.0,)
+
+
+def test_the_share_of_one_task_name_is_pinned(tmp_path: Path, how: Compare) -> None:
+    file = tmp_path / "one.json"
+    file.write_text('{"tasks": {"busy": {"loop": -1, "run": 1000}}}')
+    a, b = group(tmp_path / "a", [0], 2), group(tmp_path / "b", [1], 2)
+    found = compared(asking(how, "run_time value", scope="task"), a, b, file)
+    quantity = found.quantities[0]
+    assert not quantity.carries
+    assert "pinned" in quantity.why_not
+
+
+def test_percentiles_of_few_samples_are_not_measured(tmp_path: Path, how: Compare) -> None:
+    a, b = group(tmp_path / "a", [0], 40), group(tmp_path / "b", [1], 40)
+    found = compared(asking(how, "wakeup_latency p99", "wakeup_latency count"), a, b)
+    assert named(found).keys() == {"wakeup_latency count"}
+    why = found.not_measured["wakeup_latency p99"]
+    count = round(named(found)["wakeup_latency count"].a[0] * read(a[0]).length_ns / 1e9)
+    assert why.startswith(f"p99 needs 100 samples in every run: A has {count}, B has ")
+
+
+def test_why_a_metric_is_not_measured(tmp_path: Path, how: Compare) -> None:
+    a = group(tmp_path / "a", [0], 2)
+    b = group(tmp_path / "b", [1], 2, capability=blind_to("DsqInsert", "DsqInsertVtime"))
+    asked = asking(how, "dsq_latency p50", "slice_allocation p50", "migrations value")
+    assert compared(asked, a, b).not_measured == {
+        "dsq_latency p50": "needs DsqInsert or DsqInsertVtime, which B does not see",
+        "slice_allocation p50": "needs DsqInsert or DsqInsertVtime, which B does not see",
+    }
+
+
+def test_runs_without_a_tracer_have_what_the_workload_says(tmp_path: Path, how: Compare) -> None:
+    a = group(tmp_path / "a", [0, 1], 4, capability=SILENT, reported=RTAPP)
+    b = group(tmp_path / "b", [2, 3], 4, reported=RTAPP)
+    asked = asking(how, "rtapp_period p50", "rtapp_period p99", "rtapp_period count")
+    asked = replace(
+        asked,
+        quantities=(*asked.quantities, *asking(how, "result_* value", "slices value").quantities),
+    )
+    found = compared(asked, a, b)
+    quantities = named(found)
+    assert found.not_measured == {
+        "rtapp_period p99": "p99 needs 100 samples in every run: A has 40, B has 40",
+        "slices value": "A has no events",
+    }
+    speed = quantities["result_speed value"]
+    assert (speed.unit, speed.a, speed.b) == ("MB/s", (12.5, 12.5), (12.5, 12.5))
+    # Nothing else could tell the copies.
+    assert speed.controls == {"dilated": (18.75, 18.75), "starved": (18.75, 18.75)}
+    workload_s = np.diff(read(a[0]).workload_ns)[0] / 1e9
+    assert quantities["rtapp_period count"].a[0] == pytest.approx(40 / workload_s)
+
+
+def test_where_there_are_events_they_alone_tell_the_starved_copy(
+    tmp_path: Path, how: Compare
+) -> None:
+    a = group(tmp_path / "a", [0], 2, reported=RTAPP)
+    quantities = named(compared(asking(how, "rtapp_period p50"), a, a))
+    assert quantities["rtapp_period p50"].controls == {"dilated": (4.5e6,)}
+
+
+def test_a_side_that_shows_no_task_of_the_workload(tmp_path: Path, how: Compare) -> None:
+    from .test_prepare import with_column
+
+    def nameless(table: Any) -> Any:
+        return with_column(table, "comm", [None] * table.num_rows)
+
+    a = group(tmp_path / "a", [0], 2)
+    b = group(tmp_path / "b", [0], 2, change=nameless)
+    found = compared(asking(how, "context_switches value"), a, b)
+    quantity = found.quantities[0]
+    assert quantity.a == quantity.b
+    assert "B shows none of the workload's tasks" in found.notes[0]
+
+
+def test_a_quantity_that_some_runs_have(tmp_path: Path, how: Compare) -> None:
+    a = group(tmp_path / "a", [0, 1], 3, reported=RTAPP) + group(tmp_path / "c", [2], 3)
+    found = compared(asking(how, "rtapp_period p50"), a, a[:1])
+    assert len(found.quantities[0].a) == 2
+    assert found.notes == ("rtapp_period p50: measured in 2 of 3 runs of A",)
+
+
+def test_a_star_that_nothing_matches_is_said(tmp_path: Path, how: Compare) -> None:
+    a = group(tmp_path / "a", [0], 2)
+    found = compared(asking(how, "result_* value"), a, a)
+    assert found.not_measured == {"result_* value": "no run has a metric that begins with result_"}
+
+
+@pytest.mark.parametrize(
+    ("name", "scope", "words"),
+    [
+        ("migratoins value", "workload", "did you mean 'migrations'"),
+        ("migrations p50", "workload", "stats of migrations are value"),
+        ("utilisation value", "task", "of no single task"),
+    ],
+)
+def test_what_does_not_exist_is_refused(
+    tmp_path: Path, how: Compare, name: str, scope: str, words: str
+) -> None:
+    a = group(tmp_path / "a", [0], 2)
+    with pytest.raises(ScxvalError, match=words):
+        compared(asking(how, name, scope=scope), a, a)
