@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -96,3 +97,17 @@ def _compared(name: str, item: Mapping[str, Any]) -> Compared:
     return Compared(
         metric, stat, margin, scope=item.get("scope", "workload"), carries=item.get("carries", True)
     )
+
+
+def compare_from_json(text: str) -> Compare:
+    """Read back what json.dumps(asdict(compare)) made, as rules hand it to a job. Raises ScxvalError."""
+    try:
+        data = json.loads(text)
+        quantities = tuple(
+            Compared(**{**item, "margin": Margin(**item["margin"])})
+            for item in data.pop("quantities")
+        )
+        families, against = tuple(data.pop("families")), tuple(data.pop("against"))
+        return Compare(families=families, against=against, quantities=quantities, **data)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ScxvalError(f"not a comparison's settings: {error!r}") from error

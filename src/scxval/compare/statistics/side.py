@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""One side of a question: one number of each of its runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scxval.errors import ScxvalError
+
+
+@dataclass(frozen=True)
+class Side:
+    """The values of one quantity, one a run, in any unit; at least one, all finite (else ScxvalError).
+
+    `deterministic`: a single value stands for all runs there could be, as a simulator's does, so that its
+    variance is known to be 0. With several values (seeds) they are runs like any others.
+    """
+
+    values: tuple[float, ...]
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no statistic can be had of."""
+        if not self.values:
+            raise ScxvalError("a side without runs has nothing to compare")
+        if not all(math.isfinite(value) for value in self.values):
+            raise ScxvalError(f"not a number in the values of a side: {self.values}")
+
+    @property
+    def n(self) -> int:
+        """How many runs there are."""
+        return len(self.values)
+
+    @property
+    def known(self) -> bool:
+        """Whether it is one value without variance: the one-sample form of every test."""
+        return self.deterministic and self.n == 1
+
+    @property
+    def constant(self) -> bool:
+        """Whether no run differs from another."""
+        return min(self.values) == max(self.values)
+
+    @property
+    def mean(self) -> float:
+        """The mean over runs; exactly the value where all are equal."""
+        return self.values[0] if self.constant else math.fsum(self.values) / self.n
+
+    @property
+    def sd(self) -> float | None:
+        """The standard deviation between runs (n - 1), 0 if `known`, None of one run."""
+        if self.known:
+            return 0.0
+        if self.n < 2:
+            return None
+        if self.constant:
+            return 0.0
+        return math.sqrt(math.fsum((v - self.mean) ** 2 for v in self.values) / (self.n - 1))
