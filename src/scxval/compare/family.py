@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -99,10 +100,9 @@ def _check(family: str, pairs: Sequence[Pair]) -> None:
     for pair in pairs:
         if pair.family != family:
             raise ScxvalError(f"pair {pair.path} is of family {pair.family}, not of {family}")
-    paths = [pair.path for pair in pairs]
-    for path in paths:
-        if paths.count(path) > 1:
-            raise ScxvalError(f"pair {path} is there twice")
+    for path, count in Counter(pair.path for pair in pairs).items():
+        if count > 1:
+            raise ScxvalError(f"pair {path} is there {count} times")
 
 
 def _asked(pair: Pair, quantity: Quantity) -> _Asked:
@@ -251,7 +251,8 @@ def _controls(
 
 
 def _of(pair: Pair, found: Mapping[Key, bool]) -> dict[str, bool]:
-    return {name: value for (path, name), value in found.items() if path == pair.path}
+    keys = {x.name: (pair.path, x.name) for x in pair.quantities}
+    return {name: found[key] for name, key in keys.items() if key in found}
 
 
 def _told(name: str, found: Mapping[str, bool], numbers: Mapping[str, Answer]) -> Control:
@@ -280,7 +281,9 @@ def _same(pair: Pair, found: Mapping[str, bool]) -> Control:
     if apart:
         names = together((quantity, "") for quantity in apart)
         return Control(HALVES, False, f"A's even and odd runs disagree in {names}")
-    return Control(HALVES, True, f"none of {len(found)} quantities tells A's even from its odd runs")
+    return Control(
+        HALVES, True, f"none of {len(found)} quantities tells A's even from its odd runs"
+    )
 
 
 def _void(controls: Iterable[Control], numbers: Mapping[str, Answer]) -> list[str]:
@@ -335,7 +338,9 @@ def _needed(undecided: Iterable[str], numbers: Mapping[str, Answer]) -> str:
         return f"{runs}: one run has no spread"
     needed = [f.needed_runs for f in found]
     most = (
-        f"more than {MOST_RUNS}" if None in needed else f"up to {max(n for n in needed if n is not None)}"
+        f"more than {MOST_RUNS}"
+        if None in needed
+        else f"up to {max(n for n in needed if n is not None)}"
     )
     return f"{runs}, {most} a side are needed to confirm equal means"
 
@@ -417,7 +422,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m scxval.compare.family", description=__doc__)
     parser.add_argument("--family", required=True, choices=FAMILIES)
     parser.add_argument("--pairs", nargs="*", type=Path, default=[], help="pair.json of every pair")
-    parser.add_argument("--compare", required=True, help="scxval.catalog.comparison.Compare as JSON")
+    parser.add_argument(
+        "--compare", required=True, help="scxval.catalog.comparison.Compare as JSON"
+    )
     parser.add_argument("--output", required=True, type=Path, help="folder of verdicts.json")
     return answer("scxval compare", partial(_judge_files, parser.parse_args(argv)))
 

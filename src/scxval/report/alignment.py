@@ -1,99 +1,146 @@
 # SPDX-License-Identifier: MIT
-"""What a pair.json says of two aligned runs (`scxval.compare.alignment`), as tables and lines of text.
+"""Alignments of a pair's runs (`scxval.compare.alignment`) as text: one line each, and the first in full.
 
-Shown as it is found, by shape: numbers and words in one table, a list of objects in a table of its own,
-a list of words as text. So a field that is added there is in the page without a change here.
+All tasks of all alignments would make the page many times as large; pair.json has them.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from scxval.report.text import number_text
+from scxval.report.compare_load import Fields
+from scxval.report.text import count_text, number_text, scale_for
 
-# Rows of one table in the page; alignment.parquet has all.
-MOST_ROWS = 40
-# An object is spread into `name.field`, so deep; beyond that it is shown as JSON.
-DEPTH = 3
+# Tasks of the first alignment, those with the most rows.
+MOST_TASKS = 12
+# Columns of a line after what it is about; the template has the same.
+COLUMNS = (
+    "similarity",
+    "matched",
+    "other arguments",
+    "only A",
+    "only B",
+    "at an end",
+    "time error, median (p1 to p99)",
+    "drift, ppm",
+    "left by the line",
+)
 
 
 @dataclass(frozen=True)
-class Table:
-    """A list of objects: a column for each field, in the order of their first occurrence."""
+class Line:
+    """One alignment, or one task of it: what it is about, and a text for each of COLUMNS."""
 
-    title: str
-    columns: list[str]
-    rows: list[list[str]]
-    left_out: int
+    names: tuple[str, ...]
+    cells: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class AlignmentView:
-    """One two runs: what they are in `title`, single values, tables, and lines of text by name."""
+class Alignments:
+    """All alignments of a pair.
 
-    title: str
-    values: list[tuple[str, str]] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
-    lines: list[tuple[str, list[str]]] = field(default_factory=list)
+    `runs` has a line for each (kind, run of A's side, of B's side); `tasks` and `lines` are of the first: by task, and what
+    each side did around the first divergence, which `what` names. `problems`: entries that cannot be read.
+    """
 
-
-def alignment_view(entry: Mapping[str, Any]) -> AlignmentView:
-    """Arrange one entry of a pair's `alignments`."""
-    view = AlignmentView(_title(entry))
-    _spread("", entry, view, DEPTH)
-    return view
-
-
-def _title(entry: Mapping[str, Any]) -> str:
-    named = [str(entry[side]) for side in ("a", "b") if isinstance(entry.get(side), str | int)]
-    similarity = entry.get("similarity")
-    if isinstance(similarity, int | float):
-        # Never rounded up to 100 % where a row is without partner.
-        share = "100" if similarity == 1 else f"{min(similarity * 100, 99.99):.2f}"
-        named.append(f"similarity {share} %")
-    return ", ".join(named) or "two runs"
+    runs: list[Line]
+    divergences: list[tuple[str, str]]
+    lines: list[str]
+    tasks: list[Line]
+    tasks_left_out: int
+    removed: list[tuple[str, str]]
+    problems: list[str]
 
 
-def _spread(name: str, value: Mapping[str, Any], view: AlignmentView, depth: int) -> None:
-    for key, item in value.items():
-        said = f"{name}.{key}" if name else str(key)
-        if isinstance(item, Mapping) and depth > 1 and item:
-            _spread(said, item, view, depth - 1)
-        elif isinstance(item, list) and item and all(isinstance(row, Mapping) for row in item):
-            view.tables.append(_table(said, item))
-        elif isinstance(item, list) and item and all(isinstance(row, str) for row in item):
-            view.lines.append((said, item))
-        else:
-            view.values.append((said, _text(item)))
+def alignments(entries: Sequence[Mapping[str, Any]]) -> Alignments:
+    """Arrange a pair's `alignments`. What has another shape than it should is a line in `problems`."""
+    view = Alignments([], [], [], [], 0, [], [])
+    for place, entry in enumerate(entries):
+        try:
+            fields = Fields(entry, "the alignment")
+            view.runs.append(Line(_names(fields), _cells(fields)))
+            divergence = fields.inner("divergence")
+            if divergence is not None:
+                view.divergences.append((" and ".join(_names(fields)[1:]), divergence.text("what", "")))
+        except ValueError as error:
+            view.problems.append(f"alignment {place} cannot be read: {str(error)[:200]}")
+    return _with_first(view, entries[0]) if entries and not view.problems else view
 
 
-def _table(title: str, items: list[Mapping[str, Any]]) -> Table:
-    flat = [_flat("", item, DEPTH) for item in items[:MOST_ROWS]]
-    columns = list(dict.fromkeys(column for row in flat for column in row))
-    rows = [[row.get(column, "") for column in columns] for row in flat]
-    return Table(title, columns, rows, len(items) - len(flat))
+def _with_first(view: Alignments, entry: Mapping[str, Any]) -> Alignments:
+    fields = Fields(entry, "the alignment")
+    try:
+        divergence = fields.inner("divergence")
+        tasks = fields.each("tasks", lambda task: Line((task.text("task"),), _cells(task)))
+        more = len(tasks[MOST_TASKS:]) + round(fields.number("more_tasks") or 0)
+        lines = list(divergence.texts("lines")) if divergence else []
+        removed = [
+            (name, words)
+            for name, key in (("A", "removed_a"), ("B", "removed_b"))
+            if (words := _removed(fields.inner(key)))
+        ]
+    except ValueError as error:
+        return Alignments(view.runs, view.divergences, [], [], 0, [], [str(error)[:200]])
+    return Alignments(
+        view.runs, view.divergences, lines, list(tasks[:MOST_TASKS]), more, removed, []
+    )
 
 
-def _flat(name: str, value: Mapping[str, Any], depth: int) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for key, item in value.items():
-        said = f"{name}.{key}" if name else str(key)
-        if isinstance(item, Mapping) and depth > 1:
-            found |= _flat(said, item, depth - 1)
-        else:
-            found[said] = _text(item)
-    return found
+def _names(fields: Fields) -> tuple[str, str, str]:
+    return fields.text("sides", ""), fields.text("a", ""), fields.text("b", "")
 
 
-def _text(value: object) -> str:
-    """A number to four digits, a word as it is, nothing as nothing, the rest as JSON."""
-    if value is None:
+def _removed(fields: Fields | None) -> str:
+    counts = {name: fields.count(name) for name in fields.data} if fields else {}
+    return ", ".join(f"{count_text(rows)} {name}" for name, rows in counts.items() if rows)
+
+
+def _cells(fields: Fields) -> tuple[str, ...]:
+    count = fields.count
+    return (
+        similarity_text(fields.number("similarity")),
+        count_text(count("matched")),
+        count_text(count("substituted")),
+        count_text(count("deleted")),
+        count_text(count("inserted")),
+        count_text(count("edge_a") + count("edge_b")),
+        _percentiles(fields.inner("error_ns"), "p50"),
+        _drift(fields.inner("drift")),
+        _percentiles(_residual(fields.inner("drift")), "median"),
+    )
+
+
+def similarity_text(share: float | None) -> str:
+    """A share in per cent, never rounded up to 100 % where a row has no partner."""
+    if share is None:
         return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float) and value == value and abs(value) != float("inf"):
-        return number_text(value, 4)
-    return json.dumps(value, ensure_ascii=False)
+    return "100 %" if share == 1 else f"{min(share * 100, 99.99):.2f} %"
+
+
+def _residual(drift: Fields | None) -> Fields | None:
+    return drift.inner("residual_ns") if drift else None
+
+
+def _percentiles(fields: Fields | None, middle: str) -> str:
+    """`12.0 (-3.1 to 40.2) us`: the middle, p1 and p99 of times in ns, in one unit."""
+    values = [fields.number(name) for name in (middle, "p1", "p99")] if fields else []
+    known = [value for value in values if value is not None]
+    if len(known) < 3:
+        return ""
+    scale = scale_for(known, "ns")
+    said, low, high = (scale.show(value) for value in known)
+    return f"{said} ({low} to {high}) {scale.unit}"
+
+
+def _drift(fields: Fields | None) -> str:
+    """The slope with its 95 % interval, if the line has enough points for one."""
+    if fields is None:
+        return ""
+    names = ("drift_ppm", "drift_low_ppm", "drift_high_ppm")
+    known = [value for value in map(fields.number, names) if value is not None]
+    if len(known) < 3:
+        return ""
+    slope, low, high = (number_text(value, 3) for value in known)
+    return f"{slope} ({low} to {high})"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Reads what the comparison left (docs/contracts.md): each family's verdicts.json, each pair's pair.json.
+"""Reads what the comparison left: verdicts.json of each family (docs/contracts.md).
 
-What is missing, unreadable or of another shape is a line in `problems` of its family or pair, and stops
-neither the others nor the page.
+What is missing, unreadable or of another shape is a line in `problems` of its family, and stops neither its
+other pairs nor the page.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from scxval.catalog.comparison import FAMILIES, Margin
-from scxval.compare.record import SCHEMA, Pair, read_pair
+from scxval.compare.record import Group, Run
 from scxval.compare.verdict import Verdict
-from scxval.errors import ScxvalError
 
 VERDICTS = "verdicts.json"
-PAIR = "pair.json"
+# That of scxval.compare.family, which takes two seconds to import.
+SCHEMA = 1
 
 Item = TypeVar("Item")
 
@@ -53,9 +53,8 @@ class Fields:
         return float(value) if math.isfinite(value) else None
 
     def count(self, name: str) -> int:
-        """How many: a number, or the length of a list; 0 where there is none."""
-        value = self.data.get(name)
-        return len(value) if isinstance(value, list) else round(self.number(name) or 0)
+        """How many; 0 where there is none."""
+        return round(self.number(name) or 0)
 
     def numbers(self, name: str) -> tuple[float, ...]:
         """The finite numbers of a list."""
@@ -161,7 +160,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Distance:
-    """As `scxval.compare.record.Distance`, with counts in place of each run's; `q` over the family."""
+    """As `scxval.compare.record.Distance`, with `q` over the family; None where there is no number."""
 
     metric: str
     unit: str
@@ -178,13 +177,13 @@ class Distance:
 
 @dataclass(frozen=True)
 class Judged:
-    """One pair as its family judged it; `pair` is its pair.json, None if that is not there or bad."""
+    """One pair as its family judged it; `folder` has its pair.json, alignment.parquet and divergence.svg."""
 
     family: str
     path: str
     where: dict[str, str]
-    names: tuple[str, str]
-    used: tuple[int, int]
+    a: Group
+    b: Group
     verdict: Verdict
     reason: str
     void: tuple[str, ...]
@@ -195,8 +194,6 @@ class Judged:
     not_measured: dict[str, str]
     notes: tuple[str, ...]
     folder: Path
-    pair: Pair | None = None
-    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -230,7 +227,7 @@ def _is_family(name: str, folder: Path) -> bool:
 
 
 def load_family(name: str, folder: Path) -> Family:
-    """One family's verdicts.json, and the pair.json of each of its pairs."""
+    """One family's verdicts.json."""
     try:
         data = json.loads((folder / VERDICTS).read_text(encoding="utf-8"))
         fields = Fields(data, VERDICTS)
@@ -271,41 +268,44 @@ def _judged(family: str, root: Path, fields: Fields) -> Judged:
     verdict = fields.verdict()
     if verdict is None:
         raise ValueError("the pair has no verdict")
-    sides = [fields.inner("a"), fields.inner("b")]
-    names = tuple(side.text("name", "") if side else "" for side in sides)
-    used = tuple(side.count("used") if side else 0 for side in sides)
-    folder, pair, problem = _beside(root, path)
     return Judged(
         family=family,
         path=path,
         where=fields.words("where"),
-        names=(names[0], names[1]),
-        used=(used[0], used[1]),
+        a=_group(fields.inner("a")),
+        b=_group(fields.inner("b")),
         verdict=verdict,
         reason=fields.text("reason", ""),
         void=fields.texts("void"),
-        controls=fields.each("controls", _control) + fields.each("checks", _control),
+        controls=fields.each("controls", _control),
         quantities=fields.each("quantities", _asked),
         distances=fields.each("distances", _distance),
         alignments=fields.each("alignments", lambda item: dict(item.data)),
         not_measured=fields.words("not_measured"),
         notes=fields.texts("notes"),
-        folder=folder,
-        pair=pair,
-        problems=(problem,) if problem else (),
+        folder=_folder(root, path),
     )
 
 
-def _beside(root: Path, path: str) -> tuple[Path, Pair | None, str]:
-    """A pair's folder, its pair.json, and what is wrong with that; a path must not lead elsewhere."""
+def _folder(root: Path, path: str) -> Path:
+    """A pair's folder. Raises ValueError for a path that leads elsewhere."""
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or "\0" in path:
         raise ValueError("its path leads out of the family's folder")
-    folder = root / path
-    try:
-        return folder, read_pair(folder / PAIR), ""
-    except ScxvalError as error:
-        return folder, None, str(error).replace(f"{root}/", "")[:300]
+    return root / path
+
+
+def _group(fields: Fields | None) -> Group:
+    if fields is None:
+        raise ValueError("the pair has not both sides")
+    runs = fields.each("runs", _run)
+    return Group(fields.text("name"), runs, bool(fields.flag("deterministic")))
+
+
+def _run(fields: Fields) -> Run:
+    removed = fields.inner("removed")
+    rows = {name: removed.count(name) for name in removed.data} if removed else {}
+    return Run(fields.text("path"), fields.text("outcome", ""), fields.text("why", ""), rows)
 
 
 def _control(fields: Fields) -> Control:

@@ -12,8 +12,8 @@ from markupsafe import Markup
 from scxval.report.compare_load import Interval
 
 FURTHEST = 3.0
-WIDTH, HEIGHT = 150, 16
-_MIDDLE, _MARGIN = WIDTH // 2, 23
+WIDTH, HEIGHT = 126, 16
+_MIDDLE, _MARGIN = WIDTH // 2, 19
 
 
 def picture(effect: Interval, mean_a: float, within: tuple[float, float]) -> Markup:

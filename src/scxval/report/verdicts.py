@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -18,9 +18,9 @@ from markupsafe import Markup
 
 from scxval.compare.record import Group
 from scxval.compare.verdict import Verdict
-from scxval.report.alignment import AlignmentView, alignment_view
+from scxval.report.alignment import COLUMNS, Alignments, alignments
 from scxval.report.cell import File, file_link
-from scxval.report.compare_load import PAIR, Asked, Control, Distance, Family, Judged, load_families
+from scxval.report.compare_load import Asked, Control, Distance, Family, Judged, load_families
 from scxval.report.effect import picture
 from scxval.report.text import Scale, count_text, number_text, p_text, plural, scale_for
 
@@ -64,11 +64,9 @@ class QuantityView:
     b: str
     within: str
     effect: str
-    chance: str
     drawn: Markup
     verdict: Marked
     p: tuple[str, str, str]
-    rejected: str
     reason: str
 
 
@@ -104,11 +102,11 @@ class PairView:
     controls: list[tuple[Marked, Control]]
     quantities: list[QuantityView]
     distances: list[DistanceView]
-    alignments: list[AlignmentView]
+    aligned: Alignments
     group_runs: list[RunView]
     divergence: str
     files: list[File]
-    problems: list[str]
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -133,6 +131,7 @@ class VerdictSection:
     families: list[FamilyView]
     margins: list[tuple[str, str, str, str]]
     left_over: list[str]
+    columns: tuple[str, ...] = COLUMNS
 
 
 class Pictures:
@@ -204,7 +203,7 @@ def _family(family: Family, page_folder: Path, pictures: Pictures) -> FamilyView
 
 
 def _unfolds(pair: PairView) -> bool:
-    return bool(pair.quantities or pair.distances or pair.alignments)
+    return bool(pair.quantities or pair.distances or pair.record.alignments)
 
 
 def _verdict(verdict: Verdict | None) -> Marked:
@@ -222,34 +221,31 @@ def _control(control: Control) -> tuple[Marked, Control]:
 
 
 def _pair(pair: Judged, page_folder: Path, pictures: Pictures) -> PairView:
-    divergence, bad = pictures.address(pair.folder / "divergence.svg")
+    divergence, problem = pictures.address(pair.folder / "divergence.svg")
     anchor = f"pair:{pair.family}/{pair.path}"
-    names = (PAIR, "alignment.parquet", "divergence.svg")
+    names = ("pair.json", "alignment.parquet", "divergence.svg")
     return PairView(
         record=pair,
         anchor=anchor,
         href="#" + quote(anchor, safe="/:"),
         verdict=_verdict(pair.verdict),
         where=", ".join(f"{axis} {value}" for axis, value in pair.where.items()),
-        runs=" and ".join(_used(pair, side) for side in (0, 1)),
+        runs=" and ".join(_used(group) for group in (pair.a, pair.b)),
         controls=[_control(control) for control in pair.controls],
         quantities=[_quantity(asked) for asked in pair.quantities],
         distances=[_distance(distance) for distance in pair.distances],
-        alignments=[alignment_view(entry) for entry in pair.alignments],
-        group_runs=_group_runs(pair),
+        aligned=alignments(pair.alignments),
+        group_runs=[*_runs("A", pair.a), *_runs("B", pair.b)],
         divergence=divergence,
         files=_files([pair.folder / name for name in names], page_folder),
-        problems=[*pair.problems, *([bad] if bad else [])],
+        problem=problem,
     )
 
 
-def _used(pair: Judged, side: int) -> str:
+def _used(group: Group) -> str:
     """`5`, or `4 of 5` where not every run of a side counts, with what makes one enough."""
-    if pair.pair is None:
-        return count_text(pair.used[side])
-    group = (pair.pair.a, pair.pair.b)[side]
-    used, all_ = pair.used[side], len(group.runs)
-    words = count_text(used) if used == all_ else f"{used} of {all_}"
+    used, planned = sum(run.used for run in group.runs), len(group.runs)
+    words = count_text(used) if used == planned else f"{used} of {planned}"
     return f"{words} (deterministic)" if group.deterministic else words
 
 
@@ -275,12 +271,10 @@ def _quantity(asked: Asked) -> QuantityView:
         b=_side(asked.mean_b, asked.sd_b, len(asked.b), scale),
         within=within,
         effect=_effect(asked, scale),
-        chance="" if asked.floor is None else scale.show(asked.floor),
         drawn=drawn,
         verdict=verdict,
         p=(p_text(asked.p_agree), p_text(asked.p_disagree), p_text(asked.q)),
-        rejected=_rejected(asked),
-        reason=asked.reason if asked.carries else asked.why_not,
+        reason="; ".join(part for part in (_reason(asked), *_asides(asked, scale)) if part),
     )
 
 
@@ -304,10 +298,18 @@ def _effect(asked: Asked, scale: Scale) -> str:
     return said
 
 
-def _rejected(asked: Asked) -> str:
-    """Which distorted copies were told apart from the original by this quantity."""
-    told = [name for name, rejected in asked.rejected.items() if rejected]
-    return ", ".join(told) if told else ("none" if asked.rejected else "")
+def _reason(asked: Asked) -> str:
+    return asked.reason if asked.carries else asked.why_not
+
+
+def _asides(asked: Asked, scale: Scale) -> Iterator[str]:
+    """What chance alone makes, and which distorted copies of A this quantity told from A."""
+    if asked.floor is not None:
+        yield f"chance alone makes {scale.show(asked.floor)} {scale.unit}".rstrip()
+    tried = [name for name, told in asked.rejected.items() if told is not None]
+    if tried:
+        told = [name for name in tried if asked.rejected[name]]
+        yield f"copies told from A: {', '.join(told) or f'none of {len(tried)}'}"
 
 
 def _distance(distance: Distance) -> DistanceView:
@@ -339,17 +341,7 @@ def _samples(counts: Sequence[float]) -> str:
     return f"{plural(len(counts), 'run')}, {each} each"
 
 
-def _group_runs(pair: Judged) -> list[RunView]:
-    if pair.pair is None:
-        return []
-    return [
-        view
-        for side, group in (("A", pair.pair.a), ("B", pair.pair.b))
-        for view in _of(side, group)
-    ]
-
-
-def _of(side: str, group: Group) -> list[RunView]:
+def _runs(side: str, group: Group) -> list[RunView]:
     return [
         RunView(
             side,
