@@ -50,6 +50,27 @@ def group(name: str, runs: int, **bad: str) -> Group:
     )
 
 
+def aligned(sides: str = "A/B", similarity: float = 0.9731, **fields: Any) -> dict[str, Any]:
+    """One alignment, as scxval.compare.alignment summarises it."""
+    counts = {"rows_a": 1100, "rows_b": 1102, "matched": 1070, "substituted": 7, "inserted": 9}
+    counts |= {"deleted": 8, "edge_a": 15, "edge_b": 16, "cost": 24, "similarity": similarity}
+    error = {"count": 900, "p1": -4_000, "p50": 120, "p99": 52_000, "max_abs": 91_000}
+    drift = {"activations": 40, "offset_ns": 12, "drift_ppm": 1.25, "drift_low_ppm": -2.0}
+    drift |= {"drift_high_ppm": 4.1, "points": 40}
+    drift |= {"residual_ns": {"median": 0.0, "p1": -900.0, "p99": 1_000.0, "max_abs": 4_000}}
+    measured = {**counts, "error_ns": error, "drift": drift}
+    lines = ["  +0.000 cpu1 TaskWoke = +0.000 cpu1 TaskWoke", "> +3.100 cpu1 TaskSlept - "]
+    return {
+        **{"sides": sides, "a": "rep0", "b": "rep1", "window_ns": 10**9, "band": 64, **measured},
+        "removed_a": {"idle": 20, "nothing": 0},
+        "removed_b": {},
+        "tasks": [{"task": f"rt-app-{k}", **measured} for k in range(14)],
+        "more_tasks": 3,
+        "divergence": {"task": "hog#2", "what": "hog#2, activation 17: only A", "lines": lines},
+        **fields,
+    }
+
+
 def latency(a: Sequence[float], b: Sequence[float], **fields: Any) -> Quantity:
     """Wakeup latency in ns, one value a run, with copies of A that any margin rejects."""
     controls = {name: tuple(1.5 * value for value in a) for name in ("dilated", "starved")}
@@ -107,7 +128,15 @@ def hostile() -> Pair:
         quantities=(
             latency(spread(1.0), spread(9e9), name=IMG, metric=IMG, stat=SCRIPT, task=IMG),
         ),
-        alignments=({"a": IMG, "b": SCRIPT, "tasks": [{IMG: SCRIPT}], "text": [IMG, "bell\x07"]},),
+        alignments=(
+            aligned(
+                IMG,
+                a=SCRIPT,
+                tasks=[{"task": IMG}],
+                removed_a={IMG: 3},
+                divergence={"what": SCRIPT, "lines": [IMG, "bell\x07"]},
+            ),
+        ),
         not_measured={IMG: SCRIPT},
         notes=(IMG,),
         checks=(Check(IMG, False, SCRIPT),),

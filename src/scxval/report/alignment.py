@@ -41,8 +41,9 @@ class Line:
 class Alignments:
     """All alignments of a pair.
 
-    `runs` has a line for each (kind, run of A's side, of B's side); `tasks` and `lines` are of the first: by task, and what
-    each side did around the first divergence, which `what` names. `problems`: entries that cannot be read.
+    `runs` has a line for each (kind, run of A's side, of B's side), `divergences` where each first parts.
+    `tasks`, `lines` and `removed` are of the first: by task, what each side did around its divergence, and
+    rows that were not aligned. `problems`: what cannot be read.
     """
 
     runs: list[Line]
@@ -63,7 +64,9 @@ def alignments(entries: Sequence[Mapping[str, Any]]) -> Alignments:
             view.runs.append(Line(_names(fields), _cells(fields)))
             divergence = fields.inner("divergence")
             if divergence is not None:
-                view.divergences.append((" and ".join(_names(fields)[1:]), divergence.text("what", "")))
+                view.divergences.append(
+                    (" and ".join(_names(fields)[1:]), divergence.text("what", ""))
+                )
         except ValueError as error:
             view.problems.append(f"alignment {place} cannot be read: {str(error)[:200]}")
     return _with_first(view, entries[0]) if entries and not view.problems else view

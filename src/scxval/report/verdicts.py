@@ -299,7 +299,7 @@ def _effect(asked: Asked, scale: Scale) -> str:
 
 
 def _reason(asked: Asked) -> str:
-    return asked.reason if asked.carries else asked.why_not
+    return (asked.reason if asked.carries else asked.why_not).rstrip(".")
 
 
 def _asides(asked: Asked, scale: Scale) -> Iterator[str]:
