@@ -10,10 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import yaml
-from report_tree import IMG, SCRIPT
+from report_tree import IMG, SCRIPT, WINDOW_NS, two_cpus
 
 from scxval.catalog.comparison import Compare, Margin, parse_compare
+from scxval.compare.alignment import Alignment, align, picture
 from scxval.compare.family import finite, judge_family
 from scxval.compare.record import Check, Distance, Group, Pair, Quantity, Run
 from scxval.compare.table import write_tables
@@ -23,13 +25,6 @@ CONFIG = Path(__file__).parents[2] / "config" / "config.yaml"
 MARGIN = Margin(0.1, 10_000, "10 us is what an emulated tracepoint takes.")
 WHERE = {"scheduler": "fair", "workload": "mix", "isolation": "taskset", "machine": "tcg4"}
 PATH = "fair/mix/taskset/tcg4/bpftrace_vs_ftrace"
-# A picture as the alignment makes them, with what an image must not be able to do.
-DIVERGENCE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 300 60" width="300" height="60">
-<title>First divergence</title><style>text{font:12px monospace;fill:#222}rect{fill:#9ac}
-@media (prefers-color-scheme:dark){text{fill:#ddd}rect{fill:#357}}</style>
-<rect x="60" y="8" width="90" height="18"/><rect x="60" y="34" width="150" height="18"/>
-<text x="4" y="22">A</text><text x="4" y="48">B</text></svg>
-"""
 
 
 @cache
@@ -50,25 +45,24 @@ def group(name: str, runs: int, **bad: str) -> Group:
     )
 
 
-def aligned(sides: str = "A/B", similarity: float = 0.9731, **fields: Any) -> dict[str, Any]:
-    """One alignment, as scxval.compare.alignment summarises it."""
-    counts = {"rows_a": 1100, "rows_b": 1102, "matched": 1070, "substituted": 7, "inserted": 9}
-    counts |= {"deleted": 8, "edge_a": 15, "edge_b": 16, "cost": 24, "similarity": similarity}
-    error = {"count": 900, "p1": -4_000, "p50": 120, "p99": 52_000, "max_abs": 91_000}
-    drift = {"activations": 40, "offset_ns": 12, "drift_ppm": 1.25, "drift_low_ppm": -2.0}
-    drift |= {"drift_high_ppm": 4.1, "points": 40}
-    drift |= {"residual_ns": {"median": 0.0, "p1": -900.0, "p99": 1_000.0, "max_abs": 4_000}}
-    measured = {**counts, "error_ns": error, "drift": drift}
-    lines = ["  +0.000 cpu1 TaskWoke = +0.000 cpu1 TaskWoke", "> +3.100 cpu1 TaskSlept - "]
-    return {
-        **{"sides": sides, "a": "rep0", "b": "rep1", "window_ns": 10**9, "band": 64, **measured},
-        "removed_a": {"idle": 20, "nothing": 0},
-        "removed_b": {},
-        "tasks": [{"task": f"rt-app-{k}", **measured} for k in range(14)],
-        "more_tasks": 3,
-        "divergence": {"task": "hog#2", "what": "hog#2, activation 17: only A", "lines": lines},
-        **fields,
-    }
+@cache
+def _alignment() -> Alignment:
+    """Two runs of tasks with hostile names; B lacks a slice of the one on CPU 0."""
+    tables = []
+    for rep in (0, 1):
+        table = two_cpus(rep)
+        times = pa.array(table["time_ns"].to_numpy() - WINDOW_NS[0])
+        tables.append(table.set_column(0, table.schema.field(0), times))
+    lacking = pa.array([place not in (20, 23) for place in range(len(tables[1]))])
+    length_ns = WINDOW_NS[1] - WINDOW_NS[0]
+    kinds = ("TaskScheduled", "TaskPreempted", "TaskSlept", "TaskWoke")
+    return align(tables[0], tables[1].filter(lacking), kinds, None, 64, window_ns=length_ns)
+
+
+def aligned(sides: str = "A/B", **fields: Any) -> dict[str, Any]:
+    """An alignment of two runs as pair.json has it."""
+    said: dict[str, Any] = json.loads(json.dumps(_alignment().summary()))
+    return {"sides": sides, "a": "rep0", "b": "rep1", **said, **fields}
 
 
 def latency(a: Sequence[float], b: Sequence[float], **fields: Any) -> Quantity:
@@ -101,6 +95,7 @@ def pair(path: str = PATH, **fields: Any) -> Pair:
                 stat="value",
                 unit="ratio",
                 carries=False,
+                margin=Margin(0.1, 0.02, "Pinned."),
                 why_not="Pinned by capacity.",
             ),
         ),
@@ -132,9 +127,8 @@ def hostile() -> Pair:
             aligned(
                 IMG,
                 a=SCRIPT,
-                tasks=[{"task": IMG}],
                 removed_a={IMG: 3},
-                divergence={"what": SCRIPT, "lines": [IMG, "bell\x07"]},
+                divergence={"what": SCRIPT, "lines": [IMG, "\x07"]},
             ),
         ),
         not_measured={IMG: SCRIPT},
@@ -167,5 +161,6 @@ def write_family(root: Path, family: str, *pairs: Pair, **changes: Any) -> Path:
         below.mkdir(parents=True)
         some.write(below / "pair.json")
         if some.alignments:
-            (below / "divergence.svg").write_text(DIVERGENCE)
+            drawn = picture(_alignment().divergence, "bpftrace", IMG)
+            (below / "divergence.svg").write_text(drawn)
     return folder

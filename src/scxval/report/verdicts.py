@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 from xml.etree import ElementTree
 
 from markupsafe import Markup
@@ -22,7 +21,7 @@ from scxval.report.alignment import COLUMNS, Alignments, alignments
 from scxval.report.cell import File, file_link
 from scxval.report.compare_load import Asked, Control, Distance, Family, Judged, load_families
 from scxval.report.effect import picture
-from scxval.report.text import Scale, count_text, number_text, p_text, plural, scale_for
+from scxval.report.text import Scale, count_text, number_text, p_text, plural, scale_for, visible
 
 STYLE = {
     Verdict.AGREE: "ok",
@@ -95,7 +94,6 @@ class PairView:
 
     record: Judged
     anchor: str
-    href: str
     verdict: Marked
     where: str
     runs: str
@@ -191,7 +189,7 @@ def _family(family: Family, page_folder: Path, pictures: Pictures) -> FamilyView
     names = ("verdicts.json", "verdicts.csv", "verdicts.parquet")
     return FamilyView(
         record=family,
-        anchor=f"verdicts:{family.name}",
+        anchor=visible(f"verdicts:{family.name}"),
         question=QUESTIONS.get(family.name, family.name),
         verdict=_verdict(family.verdict),
         counts=words + ([Marked(f"{voids} void", "void")] if voids else []),
@@ -222,12 +220,10 @@ def _control(control: Control) -> tuple[Marked, Control]:
 
 def _pair(pair: Judged, page_folder: Path, pictures: Pictures) -> PairView:
     divergence, problem = pictures.address(pair.folder / "divergence.svg")
-    anchor = f"pair:{pair.family}/{pair.path}"
     names = ("pair.json", "alignment.parquet", "divergence.svg")
     return PairView(
         record=pair,
-        anchor=anchor,
-        href="#" + quote(anchor, safe="/:"),
+        anchor=visible(f"pair:{pair.family}/{pair.path}"),
         verdict=_verdict(pair.verdict),
         where=", ".join(f"{axis} {value}" for axis, value in pair.where.items()),
         runs=" and ".join(_used(group) for group in (pair.a, pair.b)),
