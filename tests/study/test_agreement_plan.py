@@ -1,16 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Which pairs of tracers a plan lets one compare."""
+"""Which two tracers of one run are compared."""
 
 from __future__ import annotations
 
 from scxval.catalog.model import Cell, cell_from_path
-from scxval.study.agreement_plan import (
-    ROOT,
-    different_runs,
-    different_runs_folder,
-    same_run,
-    same_run_folder,
-)
+from scxval.study.agreement_plan import ROOT, same_run, same_run_folder
 
 
 def cells(*tracers: str, scheduler: str = "fair", reps: int = 2) -> list[Cell]:
@@ -37,16 +31,5 @@ def test_every_two_parts_of_every_repetition_are_compared() -> None:
     assert cell_from_path(folder.rpartition("/")[0]) == cell
 
 
-def test_cells_that_differ_in_tracer_only_are_compared_once() -> None:
-    where = ("fair", "mix", "taskset", "tcg4")
-    planned = cells("none", "a", "b", "a+b", "scx-stats", "a+scx-stats") + cells(
-        "c", scheduler="scx_rusty"
-    )
-    assert different_runs(planned, parts) == [(where, "a", "b")]
-    assert different_runs_folder(where, "a", "b") == (
-        f"{ROOT}/different_runs/fair/mix/taskset/tcg4/a_vs_b"
-    )
-
-
 def test_one_tracer_leaves_nothing_to_compare() -> None:
-    assert same_run(cells("none", "a"), parts) == different_runs(cells("none", "a"), parts) == []
+    assert same_run(cells("none", "a"), parts) == []

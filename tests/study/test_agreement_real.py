@@ -409,7 +409,7 @@ def test_bad_files_are_one_line(
         "7",
         '{"tolerance": 5}',
         '{"tolerance_ns": -1}',
-        '{"margin": "wide"}',
+        '{"drift_ppm": "wide"}',
     ):
         capsys.readouterr()
         assert run_main(good, good, tmp_path / "out", "--limits", limits) == 2

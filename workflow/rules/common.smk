@@ -12,11 +12,13 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from scxval.catalog.combination import TOGETHER, part_names, tracer_parts
+from scxval.catalog.comparison import FAMILIES
 from scxval.catalog.config import parse_config
 from scxval.catalog.matrix import calibration_cell, plan, probes, this_host
 from scxval.catalog.model import AXES, Cell
 from scxval.catalog.programs import host_program
 from scxval.catalog.schema import repository
+from scxval.compare import plan as compare_plan
 from scxval.errors import HarnessError, ScxvalError
 from scxval.vm.job import cell_spec, scheduler_record
 from scxval.vm.space import require_for_sweep
@@ -48,6 +50,7 @@ CATALOG = CONFIG.catalog
 PROVISION = json.dumps(CONFIG.provision, sort_keys=True)
 LIMITS = json.dumps(asdict(CONFIG.limits))
 AGREEMENT = json.dumps(asdict(CONFIG.agreement))
+COMPARE = json.dumps(compare_plan.decides(CONFIG.compare))
 ONE_TRACER = "|".join(map(re.escape, CATALOG.tracers))
 SEVERAL_TRACERS = rf"(?:{ONE_TRACER})(?:{re.escape(TOGETHER)}(?:{ONE_TRACER}))+"
 
@@ -67,20 +70,27 @@ wildcard_constraints:
     second=ONE_TRACER,
     simulator="|".join(map(re.escape, CATALOG.simulators)),
     seed=r"\d+",
+    family="|".join(FAMILIES),
+    pair=r".+",
 
 
-def code(*patterns):
+def code(*patterns, but=()):
     """Digest of package files, as a parameter: their content decides on a rerun, never a checkout."""
-    return tree_sha256(
-        sorted(f for p in patterns for f in SOURCE.glob(p) if f.is_file())
-    )[:16]
+    without = {SOURCE / name for name in but}
+    files = {f for p in patterns for f in SOURCE.glob(p) if f.is_file()}
+    return tree_sha256(sorted(files - without))[:16]
+
+
+def current_host():
+    """What the plan is made for, once the probes have said what accelerators and schedulers work."""
+    if not all(map(os.path.exists, probed_records(None))):
+        checkpoints.probed.get(probes=needed_probes_id())
+    return this_host(PROBE)
 
 
 def current_plan():
-    """The plan, once the probes have said what accelerators and schedulers work."""
-    if not all(map(os.path.exists, probed_records(None))):
-        checkpoints.probed.get(probes=needed_probes_id())
-    return plan(CONFIG, this_host(PROBE))
+    """The plan."""
+    return plan(CONFIG, current_host())
 
 
 def needed_probes():
@@ -158,40 +168,69 @@ def event_parts(tracer):
 
 
 def planned_agreement(wildcards):
-    """A record for every two tracers of a run, and for every two cells that differ in tracer only."""
-    cells = current_plan().cells
-    same = agreement_plan.same_run(cells, event_parts)
-    different = agreement_plan.different_runs(cells, event_parts)
-    folders = [agreement_plan.same_run_folder(*pair) for pair in same]
-    folders += [agreement_plan.different_runs_folder(*pair) for pair in different]
-    return [f"{folder}/agreement.json" for folder in folders]
+    """A record for every two tracers of a run."""
+    pairs = agreement_plan.same_run(current_plan().cells, event_parts)
+    return [f"{agreement_plan.same_run_folder(*pair)}/agreement.json" for pair in pairs]
 
 
-def runs_to_compare(wildcards):
-    """Status and metrics of every planned run of either tracer, the rest of the cell being the same."""
-    where = (
-        wildcards.scheduler,
-        wildcards.workload,
-        wildcards.isolation,
-        wildcards.machine,
-    )
+# The pairs of the plan by their folders, and the host that they were made for.
+PAIRS = {"host": None, "by_folder": {}}
+
+
+def planned_pairs():
+    """What is compared, by folder; made anew only when the probes say something new."""
+    host = current_host()
+    if PAIRS["host"] != host:
+        made = compare_plan.plan_pairs(
+            CONFIG, plan(CONFIG, host), plan_simulations(CONFIG, host)
+        )
+        PAIRS.update(host=host, by_folder={pair.folder: pair for pair in made})
+    return PAIRS["by_folder"]
+
+
+def planned_verdicts(wildcards):
+    """The verdicts of every configured family."""
+    families = CONFIG.compare.families
+    return [f"{compare_plan.ROOT}/{family}/verdicts.json" for family in families]
+
+
+def family_pairs(wildcards):
+    """The record of every pair of a family."""
+    pairs = planned_pairs().values()
+    return [f"{p.folder}/pair.json" for p in pairs if p.family == wildcards.family]
+
+
+def pair_of(wildcards):
+    """The pair that wildcards name."""
+    folder = f"{compare_plan.ROOT}/{wildcards.family}/{wildcards.pair}"
+    pairs = planned_pairs()
+    if folder not in pairs:
+        raise WorkflowError(f"{folder}: the configuration has no such pair")
+    return pairs[folder]
+
+
+def pair_files(wildcards):
+    """All that a pair is made from."""
+    pair = pair_of(wildcards)
+    again = [file for _, folder in pair.again for file in compare_plan.files_of(folder)]
     return {
-        f"{name}_{side}": [
-            f"results/runs/{cell.path}/{file}"
-            for cell in current_plan().cells
-            if cell.tracer == tracer
-            and (cell.scheduler, cell.workload, cell.isolation, cell.machine) == where
-        ]
-        for side, tracer in (("a", wildcards.first), ("b", wildcards.second))
-        for name, file in (("status", "status.json"), ("metrics", "metrics.parquet"))
+        "a": [file for run in pair.a.runs for file in compare_plan.files_of(run)],
+        "b": [file for run in pair.b.runs for file in compare_plan.files_of(run)],
+        "again": again,
+        "workload": pair_workload(pair) or [],
     }
 
 
-def folders_of(side):
-    """The folders of one side's runs, as a parameter."""
-    return lambda wildcards, input: [
-        os.path.dirname(f) for f in input[f"status_{side}"]
-    ]
+def pair_workload(pair):
+    """The file of its workload, relative to the working directory where it lies below it."""
+    file = CATALOG.workloads[pair.workload].file
+    return os.path.relpath(file) if file else None
+
+
+def pair_json(wildcards):
+    """What is compared, and all of the configuration that decides how."""
+    pair = pair_of(wildcards)
+    return json.dumps(pair.spec(pair_workload(pair), CONFIG.compare), sort_keys=True)
 
 
 def plan_json(wildcards):

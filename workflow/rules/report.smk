@@ -30,6 +30,7 @@ rule report:
         parts=planned_parts,
         stats=planned_stats,
         agreement=planned_agreement,
+        verdicts=planned_verdicts,
         simulations=simulated_metrics,
     output:
         page="results/report/index.html",
@@ -40,6 +41,7 @@ rule report:
         runs="results/runs",
         simulations="results/sim",
         agreement=agreement_plan.ROOT,
+        compare=compare_plan.ROOT,
         window_ms=CONFIG.window_ms,
     shell:
         """
@@ -47,6 +49,7 @@ rule report:
             --plan {input.plan:q} \
             --runs {params.runs:q} \
             --agreement {params.agreement:q} \
+            --compare {params.compare:q} \
             --simulations {params.simulations:q} \
             --window-ms {params.window_ms:q} \
             --output {output.page:q} \

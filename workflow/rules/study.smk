@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
-# Questions over several readings or runs. Needs: results/runs/<cell>/{events.parquet,capability.json,
-# metrics.parquet}, of parts where there are several tracers. Makes: results/study/.
+# Questions over several readings of a run. Needs: results/runs/<cell>/status.json and parts/. Makes: results/study/.
 
-PAIR_DIR = f"{{first}}{agreement_plan.VERSUS}{{second}}"
+PAIR_DIR = f"{{first}}{compare_plan.VERSUS}{{second}}"
 SAME_RUN = "same_run/{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}"
-DIFFERENT_RUNS = "different_runs/{scheduler}/{workload}/{isolation}/{machine}"
 
 
 rule agreement_same_run:
@@ -33,30 +31,5 @@ rule agreement_same_run:
             --limits {params.limits:q} \
             --output {output.record:q} \
             --pairs {output.pairs:q} \
-            >{log:q} 2>&1
-        """
-
-
-rule agreement_different_runs:
-    """What two tracers agree on over different runs, metric by metric."""
-    input:
-        unpack(runs_to_compare),
-    output:
-        record=f"{agreement_plan.ROOT}/{DIFFERENT_RUNS}/{PAIR_DIR}/agreement.json",
-    log:
-        f"logs/agreement/{DIFFERENT_RUNS}/{PAIR_DIR}.log",
-    params:
-        code=code("study/agreement*.py"),
-        limits=AGREEMENT,
-        a=folders_of("a"),
-        b=folders_of("b"),
-    shell:
-        """
-        python -m scxval.study.agreement_runs \
-            --names {wildcards.first:q} {wildcards.second:q} \
-            --a {params.a:q} \
-            --b {params.b:q} \
-            --limits {params.limits:q} \
-            --output {output.record:q} \
             >{log:q} 2>&1
         """

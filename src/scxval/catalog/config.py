@@ -43,8 +43,6 @@ class Agreement:
     offset_ns: int
     spread_ns: int
     drift_ppm: float
-    margin: float
-    confidence: float
 
 
 def agreement_limits(given: Mapping[str, Any]) -> Agreement:

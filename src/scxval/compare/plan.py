@@ -32,7 +32,7 @@ SIMULATIONS = "results/sim"
 AGAIN = f"{ROOT}/again"
 # Between the two values of an axis in the name of a folder.
 VERSUS = "_vs_"
-# What of a run or simulation is read.
+# What is read of a run or simulation.
 FILES = (
     "status.json",
     "provenance.json",
@@ -85,8 +85,13 @@ class PlannedPair:
             "b": asdict(self.b),
             "workload": workload,
             "again": [list(two) for two in self.again],
-            "compare": asdict(how),
+            "compare": decides(how),
         }
+
+
+def decides(how: Compare) -> dict[str, Any]:
+    """The settings of a comparison, without which others there are: those make no pair another."""
+    return asdict(replace(how, families=(), against=()))
 
 
 # The runs of a group below a folder of other results, in the order of their repetitions.
@@ -98,6 +103,19 @@ def runs_below(folder: str, group: Group) -> list[str]:
     found = Path(folder, "runs", *group).glob("rep*/status.json")
     names = [file.parent for file in found if file.parent.name[3:].isdigit()]
     return [str(name) for name in sorted(names, key=lambda name: int(name.name[3:]))]
+
+
+def files_of(run: str) -> list[str]:
+    """The files of a run, simulation or repeated simulation that a comparison reads.
+
+    All of those that the workflow makes; of results from elsewhere, those that are there.
+    """
+    files = [f"{run}/{name}" for name in FILES]
+    if run.startswith(f"{AGAIN}/"):
+        return [file for file in files if not file.endswith("metrics.parquet")]
+    if run.startswith((f"{RUNS}/", f"{SIMULATIONS}/")):
+        return files
+    return [file for file in files if Path(file).is_file()]
 
 
 def plan_pairs(

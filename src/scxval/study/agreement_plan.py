@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Which pairs of tracers a plan lets one compare, and where the answer of each is written.
+"""Which two tracers of one run (`a+b` on the tracer axis) are compared, and where the answer is written.
 
-Two parts of one run (`a+b` on the tracer axis), or the runs of cells that differ in the tracer only.
+Cells that differ in the tracer are a family of scxval.compare.plan.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 
 from scxval.catalog.model import Cell
+from scxval.compare.plan import VERSUS
 
 ROOT = "results/study/agreement"
-# Between two tracers in the name of a folder.
-VERSUS = "_vs_"
 
 
 def same_run(
@@ -29,30 +28,6 @@ def same_run(
     ]
 
 
-def different_runs(
-    cells: Iterable[Cell], parts: Callable[[str], Sequence[str]]
-) -> list[tuple[tuple[str, str, str, str], str, str]]:
-    """(scheduler, workload, isolation, machine) and two tracers that have cells there.
-
-    Combinations are left out: beside another tracer a tracer's run is not its own.
-    """
-    tracers: dict[tuple[str, str, str, str], dict[str, None]] = {}
-    for cell in cells:
-        if list(parts(cell.tracer)) == [cell.tracer]:
-            where = (cell.scheduler, cell.workload, cell.isolation, cell.machine)
-            tracers.setdefault(where, {})[cell.tracer] = None
-    return [
-        (where, first, second)
-        for where, found in tracers.items()
-        for first, second in itertools.combinations(found, 2)
-    ]
-
-
 def same_run_folder(cell: Cell, first: str, second: str) -> str:
     """Where the agreement of two parts of a run is written."""
     return f"{ROOT}/same_run/{cell.path}/{first}{VERSUS}{second}"
-
-
-def different_runs_folder(where: tuple[str, str, str, str], first: str, second: str) -> str:
-    """Where the agreement of two tracers over different runs is written."""
-    return "/".join([ROOT, "different_runs", *where, f"{first}{VERSUS}{second}"])

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+# Verdicts over groups of runs. Needs: every file of the runs and simulations compared but raw/. Makes:
+# results/compare/again/<simulation>/, results/compare/<family>/<pair>/pair.json (with alignment.parquet and
+# divergence.svg beside it where there are events), results/compare/<family>/verdicts.{json,parquet,csv}.
+
+AGAIN_DIR = f"{compare_plan.AGAIN}/{SIM_CELL}"
+FAMILY_DIR = f"{compare_plan.ROOT}/{{family}}"
+
+
+use rule simulate as simulate_again with:
+    output:
+        status=f"{AGAIN_DIR}/status.json",
+        provenance=f"{AGAIN_DIR}/provenance.json",
+        events=f"{AGAIN_DIR}/events.parquet",
+        capability=f"{AGAIN_DIR}/capability.json",
+        raw=directory(f"{AGAIN_DIR}/raw"),
+    log:
+        f"logs/simulate_again/{SIM_CELL}.log",
+
+
+rule compare_pair:
+    """What two groups of runs say of each other; nothing is judged before all of the family are there."""
+    input:
+        unpack(pair_files),
+    output:
+        pair=f"{FAMILY_DIR}/{{pair}}/pair.json",
+    log:
+        "logs/compare_pair/{family}/{pair}.log",
+    params:
+        code=code(
+            "compare/**/*.py",
+            "events/**/*.py",
+            "formats/compiled.py",
+            "catalog/comparison.py",
+            "catalog/rtapp.py",
+            but=("compare/plan.py", "compare/family.py", "compare/table.py"),
+        ),
+        spec=pair_json,
+        folder=subpath(output.pair, parent=True),
+    shell:
+        """
+        python -m scxval.compare.pair \
+            --spec {params.spec:q} \
+            --output {params.folder:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule compare_family:
+    """The verdicts of all pairs of a family, with its controls."""
+    input:
+        pairs=family_pairs,
+    output:
+        verdicts=f"{FAMILY_DIR}/verdicts.json",
+        table=f"{FAMILY_DIR}/verdicts.parquet",
+        text=f"{FAMILY_DIR}/verdicts.csv",
+    log:
+        "logs/compare_family/{family}.log",
+    params:
+        code=code(
+            "compare/family.py",
+            "compare/record.py",
+            "compare/table.py",
+            "compare/verdict.py",
+            "compare/statistics/*.py",
+            "catalog/comparison.py",
+        ),
+        compare=COMPARE,
+        folder=subpath(output.verdicts, parent=True),
+    shell:
+        """
+        python -m scxval.compare.family \
+            --family {wildcards.family:q} \
+            --pairs {input.pairs:q} \
+            --compare {params.compare:q} \
+            --output {params.folder:q} \
+            >{log:q} 2>&1
+        """
