@@ -27,6 +27,8 @@ DEFAULT_CONFIG = Path("config/config.yaml")
 PROBE = Path("resources/probe")
 RUNS = Path("results/runs")
 SIMULATIONS = Path("results/sim")
+AGREEMENT = Path("results/study/agreement")
+COMPARE = Path("results/compare")
 SIMULATORS = Path("resources/simulators")
 
 
@@ -113,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="the report again, from what has been run so far")
     report.add_argument("--plan", type=Path, default=Path("results/plan.json"))
     report.add_argument("--runs", type=Path, default=RUNS)
+    report.add_argument("--compare", type=Path, default=COMPARE)
     report.add_argument("--output", type=Path, default=Path("results/report/index.html"))
     report.add_argument("--window-ms", type=int, default=200)
     report.set_defaults(command=report_command)
@@ -301,7 +304,15 @@ def report_command(args: argparse.Namespace) -> int:
     """Build the report from whatever is there."""
     from scxval.report.page import build_report
 
-    build_report(args.plan, args.runs, args.output, args.window_ms, simulations_root=SIMULATIONS)
+    build_report(
+        args.plan,
+        args.runs,
+        args.output,
+        args.window_ms,
+        agreement_root=AGREEMENT,
+        simulations_root=SIMULATIONS,
+        compare_root=args.compare,
+    )
     print(args.output)
     return 0
 

@@ -57,6 +57,8 @@ class Tree:
     root: Path
     cells: list[str] = field(default_factory=list)
     excluded: list[dict[str, str]] = field(default_factory=list)
+    # Further keys of the plan.
+    more: dict[str, Any] = field(default_factory=dict)
 
     @property
     def runs(self) -> Path:
@@ -65,6 +67,10 @@ class Tree:
     @property
     def agreement(self) -> Path:
         return self.root / "study" / "agreement"
+
+    @property
+    def compare(self) -> Path:
+        return self.root / "compare"
 
     @property
     def page(self) -> Path:
@@ -133,12 +139,13 @@ class Tree:
     def write_plan(self) -> Path:
         plan = self.root / "plan.json"
         config = {"scheduler": ["fair", "scx_simple"], "reps": 2}
-        record = {"cells": self.cells, "excluded": self.excluded, "config": config}
+        record = {"cells": self.cells, "excluded": self.excluded, "config": config, **self.more}
         plan.write_text(json.dumps(record))
         return plan
 
     def build(self, window_ms: int = 50) -> Page:
-        build_report(self.write_plan(), self.runs, self.page, window_ms, self.agreement)
+        plan = self.write_plan()
+        build_report(plan, self.runs, self.page, window_ms, self.agreement, compare=self.compare)
         return Page(self.page.read_text(encoding="utf-8"))
 
 

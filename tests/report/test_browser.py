@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from report_tree import Tree
+from verdict_tree import aligned, hostile, pair, write_family
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = next((found for name in NAMES if (found := shutil.which(name))), None)
@@ -48,6 +49,7 @@ def open_page(page: Path, profile: Path) -> tuple[str, list[str]]:
 
 
 def test_plots_are_drawn_and_the_console_is_silent(full: Tree, tmp_path: Path) -> None:
+    write_family(full.compare, "tracer", hostile(), pair(alignments=(aligned(),)))
     page = full.build()
     dom, console = open_page(full.page, tmp_path / "profile")
     assert console == []
@@ -58,4 +60,6 @@ def test_plots_are_drawn_and_the_console_is_silent(full: Tree, tmp_path: Path) -
     assert plots > 3 and dom.count('class="main-svg"') >= plots
     # One bar for each slice of the timelines, one point for each run.
     assert len(re.findall(r'<g class="point"><path', dom)) > 10
+    # Pictures of divergences are images from within the page, which its policy lets through.
+    assert len(re.findall(r'<img class="divergence"[^>]*src="data:image/svg', dom)) == 2
     assert "alert(1)" in dom and not re.search(r"<img[^>]*onerror", dom)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from report_tree import Page, Tree
+from verdict_tree import pair, write_family
 
 from scxval.report.__main__ import main
 
@@ -25,6 +26,13 @@ def test_writes_the_page_and_uses_the_window_length(full: Tree) -> None:
     assert any(
         "Timeline of fair/mix/bpftrace/taskset/tcg4/rep0: 7.00 ms, 2 CPUs" in x for x in labels
     )
+
+
+def test_the_folder_of_comparisons_is_an_argument(full: Tree) -> None:
+    write_family(full.compare, "isolation", pair())
+    assert main([*arguments(full), "--compare", str(full.compare)]) == 0
+    page = Page(full.page.read_text(encoding="utf-8"))
+    assert page.one("h3", id="verdicts:isolation").text == "isolation: two isolations"
 
 
 @pytest.mark.parametrize("window", ["0", "-5"])

@@ -11,6 +11,8 @@ from scxval.report.text import (
     bytes_text,
     duration_text,
     log_text,
+    number_text,
+    p_text,
     plot_text,
     plural,
     scale_for,
@@ -84,3 +86,23 @@ def test_values_of_provenance() -> None:
 def test_small_words() -> None:
     assert (plural(1, "cell"), plural(1200, "cell")) == ("1 cell", "1\u202f200 cells")
     assert [bytes_text(n) for n in (5, 2500, 10**7, "x")] == ["5 B", "2.5 kB", "10.0 MB", ""]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "0"), (1.2345, "1.23"), (-0.00123456, "\u22120.00123"), (123_456, "123\u202f456")],
+)
+def test_a_number_keeps_its_digits_and_is_no_power_of_ten(value: float, shown: str) -> None:
+    assert number_text(value, 3) == shown
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"), [(None, ""), (0.0, "< 0.001"), (0.05, "0.05"), (0.0312, "0.031"), (1.0, "1")]
+)
+def test_p_values_are_never_shown_as_zero(p: float | None, shown: str) -> None:
+    assert p_text(p) == shown
+
+
+def test_words_with_a_plural_of_their_own() -> None:
+    assert plural(2, "quantity", "quantities") == "2 quantities"
+    assert plural(1, "quantity", "quantities") == "1 quantity"

@@ -236,7 +236,7 @@ def pair_json(wildcards):
 def plan_json(wildcards):
     """The plan as a parameter: results/plan.json is written anew when it changes."""
     both = {**current_plan().as_dict(), **current_simulations().as_dict()}
-    return json.dumps(both, sort_keys=True)
+    return json.dumps({**both, "families": CONFIG.compare.families}, sort_keys=True)
 
 
 def current_simulations():

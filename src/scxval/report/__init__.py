@@ -13,15 +13,16 @@ def build_report(
     window_ms: int,
     agreement: Path | None = None,
     simulations: Path | None = None,
+    compare: Path | None = None,
 ) -> None:
     """Write the page `output` from `plan` (plan.json) and the cells under `runs`.
 
     `window_ms` is the length of the per-CPU timeline, `agreement` the folder of the study of that name,
-    `simulations` that of the simulations.
+    `simulations` that of the simulations, `compare` that of the families of comparisons.
     The same inputs give the same bytes. Raises ScxvalError when the plan cannot be read; a cell's missing
     or unreadable file is shown in the page instead.
     """
     # Imported late: --help and the workflow's parsing must not pay for Arrow and Jinja.
     from scxval.report import page
 
-    page.build_report(plan, runs, output, window_ms, agreement, simulations)
+    page.build_report(plan, runs, output, window_ms, agreement, simulations, compare)

@@ -19,6 +19,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=Path, required=True, help="folder of the cells")
     parser.add_argument("--agreement", type=Path, help="folder of the tracers' agreement")
     parser.add_argument("--simulations", type=Path, help="folder of the simulations")
+    parser.add_argument("--compare", type=Path, help="folder of the families' verdicts")
     parser.add_argument("--output", type=Path, required=True, help="the HTML page to write")
     parser.add_argument(
         "--window-ms", type=int, default=200, help="length of the timelines (default: 200)"
@@ -32,6 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         args.window_ms,
         args.agreement,
         args.simulations,
+        args.compare,
     )
     return answer("scxval report", step)
 

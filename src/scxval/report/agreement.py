@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The page's section on tracers: which agree with which, on what, and how far apart their times are.
+"""The page's section on tracers of one run: which agree with which, on what, how far apart in time.
 
 From the records of the study (docs/agreement.md) of cells that the plan names; what cannot be read is
 said, and stops nothing.
@@ -35,10 +35,9 @@ VERDICT_STYLE = {
 
 @dataclass(frozen=True)
 class Compared:
-    """Two tracers compared over one run, or over the runs of one cell; `cell` is the (first) run."""
+    """Two tracers compared over one run, that of `cell`."""
 
     cell: Cell
-    same_run: bool
     first: str
     second: str
     record: dict[str, Any]
@@ -51,13 +50,10 @@ class Compared:
 
     @property
     def where(self) -> str:
-        """The cell without its tracer, and which runs of it."""
+        """The cell without its tracer, and which run of it."""
         cell = self.cell
         place = f"{cell.scheduler}/{cell.workload}/{cell.isolation}/{cell.machine}"
-        if self.same_run:
-            return f"{place}, one run: {cell.tracer}, rep{cell.rep}"
-        counts = " and ".join(str(len(self.record[side]["runs"])) for side in ("a", "b"))
-        return f"{place}, different runs: {counts}"
+        return f"{place}, one run: {cell.tracer}, rep{cell.rep}"
 
     @property
     def matched(self) -> float | None:
@@ -133,47 +129,34 @@ def section(root: Path | None, inputs: Inputs, ids: PlotIds) -> AgreementSection
 def _load(root: Path, cells: Sequence[Cell]) -> tuple[list[Compared], list[str]]:
     """Every record of planned cells, in the plan's order, and what is wrong with the others."""
     rank = {cell.path: place for place, cell in reversed(list(enumerate(cells)))}
-    groups: dict[tuple[str, ...], Cell] = {
-        (c.scheduler, c.workload, c.isolation, c.machine, c.tracer): c for c in reversed(cells)
-    }
     found: list[Compared] = []
     problems: list[str] = []
-    for file in sorted(root.glob("*/**/agreement.json")):
+    for file in sorted(root.glob("same_run/**/agreement.json")):
         name = file.parent.relative_to(root).as_posix()
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
-            some = _compared(name, file, record, rank, groups)
+            some = _compared(name, file, record, rank)
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             problems.append(f"{name}: cannot be read: {' '.join(str(error).split())[:200]}")
             continue
         if some is not None:
             found.append(some)
-    return sorted(found, key=lambda c: (rank[c.cell.path], not c.same_run)), problems
+    return sorted(found, key=lambda c: rank[c.cell.path]), problems
 
 
 def _compared(
-    name: str,
-    file: Path,
-    record: dict[str, Any],
-    rank: dict[str, int],
-    groups: dict[tuple[str, ...], Cell],
+    name: str, file: Path, record: dict[str, Any], rank: dict[str, int]
 ) -> Compared | None:
     """One record; None if the plan does not name its cell."""
     first, second = str(record["a"]["name"]), str(record["b"]["name"])
     if record["verdict"] not in VERDICT_STYLE:
         raise ValueError(f"unknown verdict {record['verdict']!r}")
-    parts = name.split("/")
-    if record["same_run"]:
-        cell = cell_from_path("/".join(parts[1:-1]))
-        if cell.path not in rank:
-            return None
-        table = pq.read_table(file.with_name("pairs.parquet"), columns=["residual_ns"])
-        residual = table["residual_ns"].drop_null().to_numpy()
-        return Compared(cell, True, first, second, record, residual)
-    cells = [groups.get((*parts[1:5], tracer)) for tracer in (first, second)]
-    if cells[0] is None or cells[1] is None:
+    cell = cell_from_path("/".join(name.split("/")[1:-1]))
+    if cell.path not in rank:
         return None
-    return Compared(cells[0], False, first, second, record, np.zeros(0, dtype=np.int64))
+    table = pq.read_table(file.with_name("pairs.parquet"), columns=["residual_ns"])
+    residual = table["residual_ns"].drop_null().to_numpy()
+    return Compared(cell, first, second, record, residual)
 
 
 def _entry(compared: Sequence[Compared]) -> MatrixEntry | None:

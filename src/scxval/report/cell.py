@@ -31,7 +31,7 @@ PART_FILES = ("capability.json", "events.parquet")
 
 @dataclass(frozen=True)
 class File:
-    """A file of a run with a link relative to the page."""
+    """A file with a link relative to the page."""
 
     name: str
     href: str
@@ -59,6 +59,13 @@ def style(state: str) -> str:
     if state in (Outcome.UNSUPPORTED, Outcome.INFEASIBLE):
         return "excluded"
     return "failed"
+
+
+def file_link(path: Path, name: str, page_folder: Path, size: str = "") -> File:
+    """A link to a file, relative to the page's folder."""
+    relative = Path(os.path.relpath(path, page_folder)).as_posix()
+    # A leading ./ keeps a name with a colon from being read as a scheme.
+    return File(name, "./" + quote(relative, errors="surrogateescape"), size)
 
 
 class CellView:
@@ -173,9 +180,7 @@ class CellView:
         return ".." not in PurePosixPath(name).parts and (self.run.folder / name).is_file()
 
     def _file(self, name: str, size: object) -> File:
-        relative = Path(os.path.relpath(self.run.folder / name, self.page_folder)).as_posix()
-        # A leading ./ keeps a name with a colon from being read as a scheme.
-        return File(name, "./" + quote(relative, errors="surrogateescape"), text.bytes_text(size))
+        return file_link(self.run.folder / name, name, self.page_folder, text.bytes_text(size))
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -102,6 +102,8 @@ class Inputs:
     unplanned: list[str]
     # The plan's own lists `simulations` and `excluded_simulations`.
     simulations: dict[str, list[Any]] = field(default_factory=dict)
+    # Families of comparisons; None: the plan does not say.
+    families: list[str] | None = None
 
 
 def load(plan: Path, runs: Path) -> Inputs:
@@ -116,7 +118,18 @@ def load(plan: Path, runs: Path) -> Inputs:
         config=config if isinstance(config, dict) else {},
         unplanned=_unplanned(runs, {cell.path for cell in cells}),
         simulations=_simulations(data, plan),
+        families=_families(data, plan),
     )
+
+
+def _families(data: dict[str, Any], plan: Path) -> list[str] | None:
+    """The plan's `families` of comparisons, if it has them."""
+    families = data.get("families")
+    if families is not None and not (
+        isinstance(families, list) and all(isinstance(name, str) for name in families)
+    ):
+        raise ScxvalError(f"{plan}: `families` is not a list of names: {families!r}")
+    return families
 
 
 def _simulations(data: dict[str, Any], plan: Path) -> dict[str, list[Any]]:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from scxval.errors import ScxvalError
 from scxval.events.metrics import METRICS
-from scxval.report import agreement, facts, figures, sections, simulations, text
+from scxval.report import agreement, facts, figures, sections, simulations, text, verdicts
 from scxval.report.cell import CellView, anchor
 from scxval.report.cell_stats import cell_stats
 from scxval.report.load import NOT_RUN, Inputs, load
@@ -33,12 +33,13 @@ def build_report(
     window_ms: int,
     agreement_root: Path | None = None,
     simulations_root: Path | None = None,
+    compare_root: Path | None = None,
 ) -> None:
     """Read the inputs, render, write; the same as scxval.report.build_report."""
     if window_ms <= 0:
         raise ScxvalError(f"the timeline window must be longer than 0 ms, not {window_ms}")
     inputs = load(plan, runs)
-    page = render(inputs, output.parent, window_ms, agreement_root, simulations_root)
+    page = render(inputs, output.parent, window_ms, agreement_root, simulations_root, compare_root)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_bytes(page.encode("utf-8"))
 
@@ -49,6 +50,7 @@ def render(
     window_ms: int,
     agreement_root: Path | None = None,
     simulations_root: Path | None = None,
+    compare_root: Path | None = None,
 ) -> str:
     """The whole page as text; links to files are relative to `page_folder`."""
     ids = sections.PlotIds()
@@ -68,6 +70,7 @@ def render(
         "count": text.count_text,
         "plural": text.plural,
     }
+    judged = verdicts.section(compare_root, page_folder, inputs.families)
     all_facts = facts.gather(inputs.runs)
     cells = [CellView(run, all_facts, page_folder) for run in inputs.runs]
     names = sections.workloads(inputs)
@@ -75,7 +78,8 @@ def render(
         "csp": _policy([plotlyjs, script]),
         "plotlyjs": Markup(plotlyjs),
         "script": Markup(script),
-        "headline": sections.headline(inputs),
+        "headline": [*sections.headline(inputs), *verdicts.headline(judged)],
+        "verdicts": judged,
         "inputs": inputs,
         "matrix": sections.Matrix(inputs),
         "excluded": sections.excluded_reasons(inputs.excluded),

@@ -135,6 +135,20 @@ def bytes_text(value: object) -> str:
     return f"{value} B"
 
 
-def plural(number: int, word: str) -> str:
-    """`1 cell`, `2 cells`."""
-    return f"{count_text(number)} {word}{'' if number == 1 else 's'}"
+def plural(number: int, word: str, several: str = "") -> str:
+    """`1 cell`, `2 cells`; `several` for a word whose plural is not made with an s."""
+    return f"{count_text(number)} {word if number == 1 else several or f'{word}s'}"
+
+
+def number_text(value: float, digits: int) -> str:
+    """A number without a unit to so many significant digits, never as a power of ten."""
+    if not value:
+        return "0"
+    return _number(value, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
+
+
+def p_text(value: float | None) -> str:
+    """A p-value to three decimals at most; "" where there is none."""
+    if value is None:
+        return ""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}".rstrip("0").rstrip(".")
