@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scxval.catalog.comparison import Compare, Margin, compare_from_json
+from scxval.catalog.comparison import Margin, compare_from_json
 from scxval.catalog.config import parse_config, read_config_files
 from scxval.compare.family import HALVES, judge_family, main
 from scxval.compare.record import Check, Distance, Group, Pair, Quantity, Run
@@ -356,26 +356,15 @@ def test_any_numbers_make_a_whole_record(
     assert verdict_table(record).num_rows == max(1, len(sides)) + 1
 
 
-def run_main(folder: Path, pairs: list[Pair], how: Compare = HOW) -> int:
-    paths = []
+def run_main(folder: Path, pairs: list[Pair], how: str | None = None) -> int:
     for item in pairs:
-        path = folder / f"{item.path}.json"
-        item.write(path)
-        paths.append(str(path))
-    settings_json = json.dumps(asdict(how))
-    output = str(folder / "out")
-    return main(
-        [
-            "--family",
-            "tracer",
-            "--pairs",
-            *paths,
-            "--compare",
-            settings_json,
-            "--output",
-            output,
-        ]
-    )
+        (folder / "out" / item.path).mkdir(parents=True)
+        item.write(folder / "out" / item.path / "pair.json")
+    plan = folder / "plan.json"
+    plan.write_text(json.dumps({"pairs": {"tracer": [item.path for item in pairs]}}))
+    settings_json = json.dumps(asdict(HOW)) if how is None else how
+    names = ["--family", "tracer", "--plan", str(plan), "--compare", settings_json]
+    return main([*names, "--output", str(folder / "out")])
 
 
 def test_files_say_what_was_judged(tmp_path: Path) -> None:
@@ -404,14 +393,38 @@ def test_no_pair_leaves_whole_files(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_one_line_and_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bad = tmp_path / "bad.json"
-    bad.write_text('{"schema": 1}')
-    arguments = ["--family", "tracer", "--output", str(tmp_path / "out"), "--pairs", str(bad)]
-    for how in (json.dumps(asdict(HOW)), "{", "[]", '{"alpha": 1}'):
-        assert main([*arguments, "--compare", how]) == 2
+    for number, how in enumerate(("{", "[]", '{"alpha": 1}')):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert run_main(folder, [same()], how) == 2
         said = capsys.readouterr().err
         assert said.startswith("scxval compare: ") and said.count("\n") == 1
-    assert not (tmp_path / "out").exists()
+        assert not (folder / "out/verdicts.json").exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"pairs": {"machine": []}}', None])
+def test_a_plan_without_the_family_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None
+) -> None:
+    plan = tmp_path / "plan.json"
+    if content is not None:
+        plan.write_text(content)
+    names = ["--family", "tracer", "--plan", str(plan), "--output", str(tmp_path / "out")]
+    assert main([*names, "--compare", json.dumps(asdict(HOW))]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("scxval compare: ") and said.count("\n") == 1
+    assert str(plan) in said
+
+
+def test_a_pair_that_cannot_be_read_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main(tmp_path, [same()]) == 0
+    (tmp_path / "out/same/pair.json").write_text('{"schema": 1}')
+    names = ["--family", "tracer", "--plan", str(tmp_path / "plan.json")]
+    names += ["--output", str(tmp_path / "out"), "--compare", json.dumps(asdict(HOW))]
+    assert main(names) == 2
+    assert "same/pair.json: not a pair.json" in capsys.readouterr().err
 
 
 def test_settings_are_read_back() -> None:

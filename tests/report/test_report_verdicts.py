@@ -321,7 +321,7 @@ def test_a_pair_that_leads_elsewhere_is_refused_and_the_others_stay(tree: Tree, 
 def test_families_that_the_plan_does_not_name_are_only_named(tree: Tree) -> None:
     for family in ("tracer", "machine"):
         write_family(tree.compare, family, pair())
-    tree.more = {"families": ["tracer"]}
+    tree.more = {"pairs": {"tracer": []}}
     page = tree.build()
     assert "On disk, and not of this plan: machine" in text_of(page)
     assert [row[0] for row in rows_of(page, "Families")[1:]] == ["tracertwo tracers"]

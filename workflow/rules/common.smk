@@ -236,7 +236,10 @@ def pair_json(wildcards):
 def plan_json(wildcards):
     """The plan as a parameter: results/plan.json is written anew when it changes."""
     both = {**current_plan().as_dict(), **current_simulations().as_dict()}
-    return json.dumps({**both, "families": CONFIG.compare.families}, sort_keys=True)
+    pairs = {family: [] for family in CONFIG.compare.families}
+    for pair in planned_pairs().values():
+        pairs[pair.family].append(pair.path)
+    return json.dumps({**both, "pairs": pairs}, sort_keys=True)
 
 
 def current_simulations():

@@ -49,6 +49,7 @@ rule compare_pair:
 rule compare_family:
     """The verdicts of all pairs of a family, with its controls."""
     input:
+        plan="results/plan.json",
         pairs=family_pairs,
     output:
         verdicts=f"{FAMILY_DIR}/verdicts.json",
@@ -71,7 +72,7 @@ rule compare_family:
         """
         python -m scxval.compare.family \
             --family {wildcards.family:q} \
-            --pairs {input.pairs:q} \
+            --plan {input.plan:q} \
             --compare {params.compare:q} \
             --output {params.folder:q} \
             >{log:q} 2>&1

@@ -14,10 +14,8 @@ rule write_plan:
         "logs/write_plan.log",
     params:
         plan=plan_json,
-    shell:
-        """
-        printf '%s\\n' {params.plan:q} >{output.plan:q} 2>{log:q}
-        """
+    script:
+        "../scripts/write_plan.py"
 
 
 rule report:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Verdicts over a family: every quantity of every pair asked together, and the controls in the same way.
 
-`python -m scxval.compare.family`: pair.json files in; verdicts.json, verdicts.parquet and verdicts.csv out
+`python -m scxval.compare.family`: the pairs that a plan names in; verdicts.json, verdicts.parquet and verdicts.csv out
 (docs/contracts.md, docs/compare.md). Holm's correction needs all questions of a family, so nothing is judged
 before all pairs are there. Each control goes through the same test with the same number of questions: a
 distorted copy of A must be told from A, and half of A's runs must not be told from the other half.
@@ -10,6 +10,7 @@ distorted copy of A must be told from A, and half of A's runs must not be told f
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 from collections import Counter
@@ -421,21 +422,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Judge a family; 0, or 2 when a file is at fault."""
     parser = argparse.ArgumentParser(prog="python -m scxval.compare.family", description=__doc__)
     parser.add_argument("--family", required=True, choices=FAMILIES)
-    parser.add_argument("--pairs", nargs="*", type=Path, default=[], help="pair.json of every pair")
+    parser.add_argument(
+        "--plan", required=True, type=Path, help="results/plan.json, which names the family's pairs"
+    )
     parser.add_argument(
         "--compare", required=True, help="scxval.catalog.comparison.Compare as JSON"
     )
-    parser.add_argument("--output", required=True, type=Path, help="folder of verdicts.json")
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=Path,
+        help="the family's folder: pairs lie in it, verdicts go there",
+    )
     return answer("scxval compare", partial(_judge_files, parser.parse_args(argv)))
 
 
 def _judge_files(args: argparse.Namespace) -> None:
     how = compare_from_json(args.compare)
-    pairs = [read_pair(path) for path in args.pairs]
+    pairs = [read_pair(args.output / path / "pair.json") for path in _paths(args.plan, args.family)]
     record = finite(judge_family(args.family, pairs, how))
     args.output.mkdir(parents=True, exist_ok=True)
     write_tables(record, args.output)
     write_json(args.output / "verdicts.json", record)
+
+
+def _paths(plan: Path, family: str) -> list[str]:
+    """The pairs of a family that a plan names: too many for the arguments of a command."""
+    try:
+        return [str(path) for path in json.loads(plan.read_text(encoding="utf-8"))["pairs"][family]]
+    except OSError as error:
+        raise ScxvalError(f"cannot read the plan {plan}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ScxvalError(f"{plan}: no plan with pairs of family {family}: {error!r}") from error
 
 
 if __name__ == "__main__":

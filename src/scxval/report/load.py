@@ -123,13 +123,11 @@ def load(plan: Path, runs: Path) -> Inputs:
 
 
 def _families(data: dict[str, Any], plan: Path) -> list[str] | None:
-    """The plan's `families` of comparisons, if it has them."""
-    families = data.get("families")
-    if families is not None and not (
-        isinstance(families, list) and all(isinstance(name, str) for name in families)
-    ):
-        raise ScxvalError(f"{plan}: `families` is not a list of names: {families!r}")
-    return families
+    """The families of comparisons that the plan has `pairs` of, if it has them."""
+    pairs = data.get("pairs")
+    if pairs is not None and not isinstance(pairs, dict):
+        raise ScxvalError(f"{plan}: `pairs` is not a record of families: {pairs!r}")
+    return None if pairs is None else list(pairs)
 
 
 def _simulations(data: dict[str, Any], plan: Path) -> dict[str, list[Any]]:
