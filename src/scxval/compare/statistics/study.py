@@ -45,7 +45,7 @@ def table(part: str, rates: Sequence[Rate]) -> str:
     for case in dict.fromkeys(rate.case for rate in rates):
         found = {rate.runs: rate for rate in rates if rate.case == case}
         cells = [_percent(found[n].rate) if n in found else "" for n in runs]
-        lines.append(f"| {case.strip()} | {' | '.join(cells)} | {_promise(found.values())} |")
+        lines.append(f"| {case} | {' | '.join(cells)} | {_promise(found.values())} |")
     return "\n".join(lines)
 
 
