@@ -30,7 +30,7 @@ def test_the_numbers_are_scipys() -> None:
 
 
 @given(runs(signed, least=1), runs(signed, least=1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_number_is_in_its_range(a: tuple[float, ...], b: tuple[float, ...]) -> None:
     found = ask(Side(a), Side(b), margin(0.1, 1.0), HOW)
     # Strict JSON: neither a NaN nor an infinity may stand for what is not known.
@@ -44,7 +44,7 @@ def test_every_number_is_in_its_range(a: tuple[float, ...], b: tuple[float, ...]
 
 
 @given(runs(least=1), runs(least=1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_superiority_of_one_is_what_the_other_lacks(
     a: tuple[float, ...], b: tuple[float, ...]
 ) -> None:
