@@ -46,13 +46,13 @@ class Codes:
 class Tasks:
     """The rows of one table that are laid beside another's, in the table's order.
 
-    `place` is a row's place in the table, `task` its place in `names`, `kind` in `kinds`. `removed` counts
-    the other rows by why they are not there.
+    `place` is a row's place in the table, `task` its place in `names`, `kind` in `kinds`. A name is a
+    comm and which thread of it this is, from 1. `removed` counts the other rows by why they are not there.
     """
 
     place: I64
     task: I64
-    names: list[str]
+    names: list[tuple[str, int]]
     kind: I64
     kinds: list[str]
     removed: dict[str, int]
@@ -70,8 +70,8 @@ def text(column: pa.ChunkedArray) -> Codes:
 def tasks(table: pa.Table, kinds: Collection[str], comms: Collection[str] | None) -> Tasks:
     """The rows of a table whose kind is in `kinds` and whose task is called one of `comms`.
 
-    None takes all tasks but idle. Several threads of one name are name, name#2, ... in the order in which
-    they come first.
+    None takes all tasks but idle. Several threads of one name are 1, 2, ... in the order in which they
+    come first.
     """
     kind, comm = text(table["kind"]), text(table["comm"])
     tid = pc.fill_null(table["tid"], -1).to_numpy().astype(np.int64)
@@ -97,7 +97,7 @@ def _one_of(names: Sequence[str], wanted: Collection[str] | None) -> Bools:
     return np.array([*(chosen is None or name in chosen for name in names), False])
 
 
-def _named(tid: I64, comm: I64, comms: Sequence[str]) -> tuple[I64, list[str]]:
+def _named(tid: I64, comm: I64, comms: Sequence[str]) -> tuple[I64, list[tuple[str, int]]]:
     """Each row's task, and the tasks' names in order of first appearance."""
     if not len(tid):
         return tid, []
@@ -110,7 +110,7 @@ def _named(tid: I64, comm: I64, comms: Sequence[str]) -> tuple[I64, list[str]]:
     for row in first[order]:
         name = comms[comm[row]]
         seen[name] = seen.get(name, 0) + 1
-        names.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+        names.append((name, seen[name]))
     return rank[task], names
 
 

@@ -144,7 +144,7 @@ def _shown(table: pa.Table, place: int, begin_ns: int, named: bool = False) -> S
     row = table.slice(place, 1).to_pylist()[0]
     words = [str(row["kind"])]
     if named:
-        words.insert(0, f"{row['comm'] or 'unnamed'}:")
+        words.insert(0, f"{row['comm'] or 'no task'}:")
     if row["reason"] is not None:
         words.append(str(row["reason"]))
     if row["other_cpu"] is not None:

@@ -7,7 +7,7 @@ paired activations, and its residual says how well a line maps one side's time t
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,39 +36,31 @@ class Drift:
 def drift(begin_a_ns: I64, begin_b_ns: I64, task: I64) -> Drift | None:
     """The drift of the begins of paired activations; None without any.
 
-    `task` is each pair's task: its own offset, the phase in which a window found it, is no part of the
-    slope that tasks have in common. The offset is the median over all pairs, at the middle of the time.
+    `task` is each pair's task. The slope is what tasks have in common: times and differences are counted
+    from each task's own medians, as the phase in which a window found a task is no drift. The offset is at
+    the middle of the time. One line maps all, so that phases are in the residual.
     """
     if not len(begin_a_ns):
         return None
     apart = begin_b_ns - begin_a_ns
-    order = np.argsort(begin_a_ns, kind="stable")
-    distinct, which = np.unique(task, return_inverse=True)
-    own = np.zeros(1, dtype=np.int64)
-    if len(distinct) > 1:
-        own = _medians(apart, which, len(distinct))
-    line = clock(begin_a_ns[order], (apart - own[which])[order])
+    _, which = np.unique(task, return_inverse=True)
+    when, rest = begin_a_ns - _medians(begin_a_ns, which), apart - _medians(apart, which)
+    order = np.argsort(when, kind="stable")
+    line = clock(when[order], rest[order])
     assert line is not None
-    common = round(float(np.median(own[which])))
-    middle = begin_a_ns[order[0]] + (begin_a_ns[order[-1]] - begin_a_ns[order[0]]) // 2
-    slope = (line.drift_ppm or 0.0) / 1e6
-    rest = (apart - own[which]) - line.offset_ns - slope * (begin_a_ns - middle)
-    left = residuals(np.rint(rest).astype(np.int64))
+    first, last = int(begin_a_ns.min()), int(begin_a_ns.max())
+    middle = first + (last - first) // 2
+    level = apart - (line.drift_ppm or 0.0) / 1e6 * (begin_a_ns - middle)
+    offset = float(np.median(level))
+    left = residuals(np.rint(level - offset).astype(np.int64))
     assert left is not None
-    shifted = Clock(
-        line.offset_ns + common,
-        line.drift_ppm,
-        line.drift_low_ppm,
-        line.drift_high_ppm,
-        line.points,
-    )
-    return Drift(len(apart), shifted, left)
+    return Drift(len(apart), replace(line, offset_ns=offset), left)
 
 
-def _medians(values: I64, group: I64, groups: int) -> I64:
-    """The lower median of each group's values."""
+def _medians(values: I64, group: I64) -> I64:
+    """The lower median of the values of each one's group; groups are 0, 1, ..."""
     order = np.lexsort((values, group))
-    count = np.bincount(group, minlength=groups)
+    count = np.bincount(group)
     first = np.cumsum(count) - count
-    found: I64 = values[order][first + (count - 1) // 2]
+    found: I64 = values[order][first + (count - 1) // 2][group]
     return found

@@ -25,14 +25,23 @@ _SAID = {
     "-": "only A",
     " ": "cut by the window's end",
 }
+# A page that holds the picture has rules of its own: these name nothing else.
 _STYLE = """
-svg{--ink:#1c1e21;--dim:#6a6f76;--paper:#fff;--same:#5b6770;--other:#9a6700;--a:#b42318;--b:#175cd3;--here:#fff3c4}
-@media(prefers-color-scheme:dark){svg{--ink:#e6e8ea;--dim:#9aa1a9;--paper:#15181b;--same:#9fb0bd;--other:#e3b341;
---a:#ff8a80;--b:#82b1ff;--here:#3a3413}}
-.paper{fill:var(--paper)}.here{fill:var(--here)}text{fill:var(--ink);font:12px ui-monospace,monospace;white-space:pre}
-.head{font-weight:600}.dim,.edge{fill:var(--dim)}.same{fill:var(--same)}.other{fill:var(--other)}.a{fill:var(--a)}
-.b{fill:var(--b)}line,circle{stroke:var(--dim)}line.same{stroke:var(--same)}line.other{stroke:var(--other);
-stroke-dasharray:4 3}line.first{stroke:var(--ink);stroke-width:2}
+.dv { --ink: #1c1e21; --dim: #6a6f76; --paper: #fff; --same: #5b6770; --other: #9a6700; --a: #b42318;
+  --b: #175cd3; --here: #fff3c4; font: 12px ui-monospace, monospace }
+@media (prefers-color-scheme: dark) { .dv { --ink: #e6e8ea; --dim: #9aa1a9; --paper: #15181b;
+  --same: #9fb0bd; --other: #e3b341; --a: #ff8a80; --b: #82b1ff; --here: #3a3413 } }
+.dv-paper { fill: var(--paper) }
+.dv-here { fill: var(--here) }
+.dv-text { white-space: pre }
+.dv-head { font-weight: 600; fill: var(--ink) }
+.dv-dim, .dv-edge { fill: var(--dim); stroke: var(--dim) }
+.dv-same { fill: var(--same); stroke: var(--same) }
+.dv-other { fill: var(--other); stroke: var(--other); stroke-dasharray: 4 3 }
+.dv-a { fill: var(--a); stroke: var(--a) }
+.dv-b { fill: var(--b); stroke: var(--b) }
+.dv-text { stroke: none }
+.dv-first { stroke: var(--ink); stroke-width: 2 }
 """
 # Characters that XML 1.0 does not have, whatever they are escaped to.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -42,28 +51,35 @@ def picture(found: Divergence | None, name_a: str = "A", name_b: str = "B") -> s
     """The SVG of a divergence between sides of these names; None: a picture that says there is none."""
     if found is None:
         said = "no row differs"
-        text = f'<text x="{_MARGIN}" y="26">{_text(f"{name_a} and {name_b}: {said}")}</text>'
+        head = _text(f"{name_a} and {name_b}: {said}")
+        text = f'<text class="dv-text dv-head" x="{_MARGIN}" y="26">{head}</text>'
         return _document(said, f"{name_a} and {name_b}", 44, [text])
     rows = [row for step in found.steps for row in (step.a, step.b) if row]
     first = min((row.time_ns for row in rows), default=0)
     last = max((row.time_ns for row in rows), default=0)
     parts = [
-        f'<text class="head" x="{_MARGIN}" y="26">{_text(found.what, 150)}</text>',
+        f'<text class="dv-text dv-head" x="{_MARGIN}" y="26">{_text(found.what, 150)}</text>',
         *_axis(first, last),
-        f'<text class="head" x="{_MARGIN}" y="{_LANE_A + 4}">A</text>',
-        f'<text class="head" x="{_MARGIN}" y="{_LANE_B + 4}">B</text>',
+        f'<text class="dv-text dv-head" x="{_MARGIN}" y="{_LANE_A + 4}">A</text>',
+        f'<text class="dv-text dv-head" x="{_MARGIN}" y="{_LANE_B + 4}">B</text>',
     ]
     for place, step in enumerate(found.steps):
         parts += _marks(step, place == found.at, first, last)
     y = _LIST
-    parts.append(f'<text class="head" x="{_MARGIN}" y="{y}">A: {_text(name_a, _FITS)}</text>')
-    parts.append(f'<text class="head" x="{_COLUMN_B}" y="{y}">B: {_text(name_b, _FITS)}</text>')
+    parts.append(
+        f'<text class="dv-text dv-head" x="{_MARGIN}" y="{y}">A: {_text(name_a, _FITS)}</text>'
+    )
+    parts.append(
+        f'<text class="dv-text dv-head" x="{_COLUMN_B}" y="{y}">B: {_text(name_b, _FITS)}</text>'
+    )
     for place, step in enumerate(found.steps):
         y += _LINE
         parts += _row(step, place == found.at, y)
     if found.others_a or found.others_b:
         y += 2 * _LINE
-        parts.append(f'<text class="dim" x="{_MARGIN}" y="{y}">other tasks on that CPU</text>')
+        parts.append(
+            f'<text class="dv-text dv-dim" x="{_MARGIN}" y="{y}">other tasks on that CPU</text>'
+        )
         for place in range(max(len(found.others_a), len(found.others_b))):
             y += _LINE
             for x, others in ((_MARGIN, found.others_a), (_COLUMN_B, found.others_b)):
@@ -80,12 +96,12 @@ def picture(found: Divergence | None, name_a: str = "A", name_b: str = "B") -> s
 def _document(title: str, said: str, height: int, parts: list[str]) -> str:
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img"'
-            ' aria-labelledby="divergence-title divergence-desc">',
-            f'<title id="divergence-title">{_text(title)}</title>',
-            f'<desc id="divergence-desc">{_text(said)}</desc>',
+            '<svg xmlns="http://www.w3.org/2000/svg" class="dv" role="img"'
+            f' viewBox="0 0 {_WIDTH} {height}" aria-label="{_text(title)}">',
+            f"<title>{_text(title)}</title>",
+            f"<desc>{_text(said)}</desc>",
             f"<style>{_STYLE}</style>",
-            f'<rect class="paper" width="{_WIDTH}" height="{height}"/>',
+            f'<rect class="dv-paper" width="{_WIDTH}" height="{height}"/>',
             *parts,
             "</svg>\n",
         ]
@@ -107,14 +123,14 @@ def _x(time_ns: int, first: int, last: int) -> float:
 def _axis(first: int, last: int) -> list[str]:
     """The axis with its ends and middle in us."""
     left, right = _x(first, first, last), _x(last, first, last) if last > first else _WIDTH - 32
-    parts = [f'<line x1="{left:.1f}" y1="{_AXIS}" x2="{right:.1f}" y2="{_AXIS}"/>']
+    parts = [f'<line class="dv-dim" x1="{left:.1f}" y1="{_AXIS}" x2="{right:.1f}" y2="{_AXIS}"/>']
     for anchor, time_ns, x in (
         ("start", first, left),
         ("middle", (first + last) // 2, (left + right) / 2),
         ("end", last, right),
     ):
         parts.append(
-            f'<text class="dim" x="{x:.1f}" y="{_AXIS + 16}" text-anchor="{anchor}">'
+            f'<text class="dv-text dv-dim" x="{x:.1f}" y="{_AXIS + 16}" text-anchor="{anchor}">'
             f"{time_ns / 1000:+.3f} us</text>"
         )
     return parts
@@ -129,12 +145,12 @@ def _marks(step: Step, here: bool, first: int, last: int) -> list[str]:
             x = _x(row.time_ns, first, last)
             ends.append((x, y))
             parts.append(
-                f'<circle class="{kind}" cx="{x:.1f}" cy="{y}" r="{7 if here else 4}">'
+                f'<circle class="dv-{kind}" cx="{x:.1f}" cy="{y}" r="{7 if here else 4}">'
                 f"<title>{_text(_line(row))}: {_SAID[step.mark]}</title></circle>"
             )
     if len(ends) == 2:
         (x1, y1), (x2, y2) = ends
-        mark = f"{kind} first" if here else kind
+        mark = f"dv-{kind} dv-first" if here else f"dv-{kind}"
         parts.insert(0, f'<line class="{mark}" x1="{x1:.1f}" y1="{y1}" x2="{x2:.1f}" y2="{y2}"/>')
     return parts
 
@@ -142,11 +158,15 @@ def _marks(step: Step, here: bool, first: int, last: int) -> list[str]:
 def _row(step: Step, here: bool, y: int) -> list[str]:
     kind, parts = _CLASS[step.mark], []
     if here:
-        parts.append(f'<rect class="here" x="8" y="{y - 13}" width="{_WIDTH - 16}" height="17"/>')
+        parts.append(
+            f'<rect class="dv-here" x="8" y="{y - 13}" width="{_WIDTH - 16}" height="17"/>'
+        )
     if step.a:
         parts.append(_words(step.a, _MARGIN, y, kind))
     if step.mark.strip():
-        parts.append(f'<text class="{kind}" x="{_COLUMN_B - 24}" y="{y}">{step.mark}</text>')
+        parts.append(
+            f'<text class="dv-text dv-{kind}" x="{_COLUMN_B - 24}" y="{y}">{step.mark}</text>'
+        )
     if step.b:
         parts.append(_words(step.b, _COLUMN_B, y, kind))
     return parts
@@ -159,4 +179,4 @@ def _line(row: Shown) -> str:
 def _words(row: Shown, x: int, y: int, kind: str) -> str:
     whole = _line(row)
     more = f"<title>{_text(whole.strip())}</title>" if len(whole) > _FITS else ""
-    return f'<text class="{kind}" x="{x}" y="{y}">{_text(whole, _FITS)}{more}</text>'
+    return f'<text class="dv-text dv-{kind}" x="{x}" y="{y}">{_text(whole, _FITS)}{more}</text>'

@@ -34,13 +34,13 @@ def align(
     Both are event tables of windows of one length, `window_ns` (None: to the last row of either), with
     `time_ns` 0 at its begin. `kinds` are those that both sources can see, `fields` by kind the columns that
     both fill (None: those that both tables have in some row), `comms` the tasks' names (None: all but idle).
-    `band` is how many rows to either side the edit distance looks; docs/contracts.md has the result. Raises
+    `band` is how many rows to either side the edit distance looks; docs/alignment.md has the result. Raises
     ScxvalError for a band below 1.
     """
     if band < 1:
         raise ScxvalError(f"alignment: a band of {band} rows: expected at least 1")
     of_a, of_b = tasks(a, kinds, comms), tasks(b, kinds, comms)
-    names = sorted({*of_a.names, *of_b.names}, key=_by_number)
+    names = sorted({*of_a.names, *of_b.names})
     side_a, side_b = _side(a, of_a, names), _side(b, of_b, names)
     parts_a, parts_b = _Parts.of(side_a, kinds), _Parts.of(side_b, kinds)
     length = window_ns
@@ -65,7 +65,7 @@ def align(
         side_a,
         side_b,
         laid,
-        Place(names, place.task, place.activation, place.bounds),
+        Place([_called(*name) for name in names], place.task, place.activation, place.bounds),
         said,
         of_a.removed,
         of_b.removed,
@@ -74,13 +74,11 @@ def align(
     )
 
 
-def _by_number(name: str) -> tuple[str, int]:
-    """Sorts threads of one name by their number."""
-    stem, mark, number = name.rpartition("#")
-    return (stem, int(number)) if mark and number.isdecimal() else (name, 1)
+def _called(comm: str, thread: int) -> str:
+    return comm if thread == 1 else f"{comm}#{thread}"
 
 
-def _side(table: pa.Table, found: Tasks, names: list[str]) -> Side:
+def _side(table: pa.Table, found: Tasks, names: list[tuple[str, int]]) -> Side:
     place_of = {name: i for i, name in enumerate(names)}
     own = np.array([place_of[name] for name in found.names], dtype=np.int64)
     task = own[found.task] if len(own) else found.task

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What a row says that does not depend on time, CPU numbers or task ids: a token each.
 
-A token is the kind, the reason, and the arguments in general terms: the CPU as the one that the task was
-on or another, the class of a dispatch queue, whether a slice is kept or never ends, success, flags. An
+A token is the kind, the reason, and the arguments in general terms: the CPU as the one of the task's row
+before or another, the class of a dispatch queue, whether a slice is kept or never ends, success, flags. An
 argument is part of it only where both sources fill it for that kind.
 """
 
@@ -196,29 +196,35 @@ def _take(column: pa.ChunkedArray, place: I64) -> npt.NDArray[Any]:
 
 
 def _where(side: Side, placed: Bools, kicks: Bools) -> I64:
-    """Whether the CPU that a row is about is the one that the task was on last; 0 if not known."""
+    """Whether a row is about the CPU that the task's row before was about; 0 if that is not known.
+
+    One choice of another CPU is one difference so: the rows that follow from it say "same".
+    """
     cpu = _take(side.table["cpu"], side.place).astype(np.int64)
     known = _take(pc.is_valid(side.table["other_cpu"]), side.place)
     other = np.where(known, _take(side.table["other_cpu"], side.place), -1).astype(np.int64)
-    runs = np.array([name in _ON_CPU for name in side.kind.names], dtype=np.bool_)[side.kind.code]
-    starts = np.array([name == TraceKind.TASK_SCHEDULED for name in side.kind.names])[
-        side.kind.code
-    ]
-    last = _last_cpu(side.task, cpu, runs)
-    target = np.where(starts, cpu, np.where(placed, other, -1))
-    target, last = np.where(kicks, other, target), np.where(kicks, cpu, last)
-    return np.where((target < 0) | (last < 0), 0, np.where(target == last, 1, 2))
+    about = np.where(_among(side, *_ON_CPU), cpu, np.where(placed, other, -1))
+    before = _before(side.task, about)
+    asked = placed | _among(side, TraceKind.TASK_SCHEDULED)
+    # A kick is about a CPU, not about where a task is.
+    about, before = np.where(kicks, other, about), np.where(kicks, cpu, before)
+    unknown = (about < 0) | (before < 0) | ~(asked | kicks)
+    return np.where(unknown, 0, np.where(about == before, 1, 2))
 
 
-def _last_cpu(task: I64, cpu: I64, runs: Bools) -> I64:
-    """The CPU of the task's nearest row before this that was on one; -1 without."""
-    count = len(task)
-    if not count:
-        return cpu
-    place = np.arange(count)
-    nearest = np.maximum.accumulate(np.where(runs, place, -1))
+def _among(side: Side, *kinds: TraceKind) -> Bools:
+    found: Bools = np.array([*(name in kinds for name in side.kind.names), False])[side.kind.code]
+    return found
+
+
+def _before(task: I64, value: I64) -> I64:
+    """The value of the task's nearest row before that has one; -1 without."""
+    if not len(task):
+        return value
+    place = np.arange(len(task))
+    nearest = np.maximum.accumulate(np.where(value >= 0, place, -1))
     nearest = np.concatenate([[-1], nearest[:-1]])
-    return np.where((nearest >= 0) & (task[nearest] == task), cpu[nearest], -1)
+    return np.where((nearest >= 0) & (task[nearest] == task), value[nearest], -1)
 
 
 def _queue(dsq: npt.NDArray[Any]) -> I64:
