@@ -63,6 +63,9 @@ def _judged(
         f" {number(answer.agree_low)} to {number(answer.agree_high)}"
     )
     over = f" over {questions} questions" if questions > 1 else ""
+    if answer.sd_a == answer.sd_b == 0:
+        # Said because no test stands behind it: a quantity of few levels can repeat by chance.
+        where += "; no run differs from another of its side"
     if agree < how.alpha:
         reason = f"{where}; that it is beyond has p {agree:.2g}{over} ({_runs(answer)})"
         return Judged(Verdict.AGREE, reason, agree, beyond, q)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+import statistics
+
+import pytest
+from hypothesis import given
+
+from scxval.compare.statistics.side import Side
+from scxval.errors import ScxvalError
+from tests.compare.statistics.asked import runs, signed
+
+
+@given(runs(signed))
+def test_mean_and_deviation_are_the_usual_ones(values: tuple[float, ...]) -> None:
+    side = Side(values)
+    assert side.mean == pytest.approx(statistics.fmean(values))
+    assert side.sd == pytest.approx(statistics.stdev(values), abs=1e-9)
+
+
+def test_equal_values_have_no_rounding() -> None:
+    side = Side((0.1, 0.1, 0.1))
+    assert side.constant
+    assert (side.mean, side.sd) == (0.1, 0.0)
+
+
+def test_one_run_has_no_spread_but_one_simulation_has_none_to_have() -> None:
+    assert Side((1.0,)).sd is None
+    assert not Side((1.0,)).known
+    assert Side((1.0,), deterministic=True).sd == 0.0
+    assert Side((1.0,), deterministic=True).known
+
+
+def test_several_seeds_of_a_simulator_are_runs() -> None:
+    side = Side((1.0, 3.0), deterministic=True)
+    assert not side.known
+    assert side.sd == pytest.approx(2**0.5)
+
+
+@pytest.mark.parametrize("values", [(), (1.0, float("nan")), (float("inf"),)])
+def test_what_has_no_mean_is_refused(values: tuple[float, ...]) -> None:
+    with pytest.raises(ScxvalError):
+        Side(values)
