@@ -285,43 +285,36 @@ def test_pairs_of_another_family_or_twice_or_without_numbers_are_refused() -> No
         judge_family("isolation", [same()], HOW)
     with pytest.raises(ScxvalError, match="same is there 2 times"):
         judge_family("tracer", [same(), same()], HOW)
-    with pytest.raises(ScxvalError, match="pair x, switches value: .*"):
+    with pytest.raises(ScxvalError, match="pair x, switches value: a side"):
         judge_family("tracer", [pair("x", quantity("switches value", (), (1.0,)))], HOW)
 
 
 def test_false_alarms_of_a_family_stay_below_alpha() -> None:
-    """200 families of 3 pairs with 4 quantities, nothing differing: `disagree` and void in few."""
+    """60 families of 4 quantities, nothing differing: `disagree` anywhere in few, and void in few."""
     alarms = voids = 0
     how = replace(HOW, alpha=0.1)
-    for seed in range(200):
-        pairs = [
-            pair(
-                f"p{i}",
-                *(
-                    quantity(
-                        f"m{j} value",
-                        runs(100, 1000 * seed + 10 * i + j, sd=0.1),
-                        runs(100, 1000 * seed + 10 * i + j + 500, sd=0.1),
-                        distorted=3.0,
-                        margin=Margin(0.0, 0.0, "no difference at all is within"),
-                    )
-                    for j in range(4)
-                ),
-            )
-            for i in range(3)
+    exact = Margin(0.0, 0.0, "no difference at all is within")
+    for seed in range(60):
+        sides = [
+            [runs(100, 10 * seed + j + offset, sd=0.1) for offset in (0, 5000)] for j in range(4)
         ]
-        record = judge_family("tracer", pairs, how)
-        alarms += any(p["verdict"] == "disagree" for p in record["pairs"])
+        found = [
+            quantity(f"m{j} value", a, b, distorted=3.0, margin=exact)
+            for j, (a, b) in enumerate(sides)
+        ]
+        (record,) = judge_family("tracer", [pair("x", *found)], how)["pairs"]
+        alarms += any(item["verdict"] == "disagree" for item in record["quantities"])
         voids += bool(record["void"])
-    # 20 and 20 are expected at most; 34 is 3.3 standard deviations above.
-    assert alarms <= 34
-    assert voids <= 34
+    # 6 are expected at most; 14 is 3.4 standard deviations above.
+    assert alarms <= 14
+    assert voids <= 14
 
 
-NUMBERS = st.floats(0, 1e9, allow_nan=False)
+# No quantity is smaller than a thousandth of a nanosecond and not 0.
+NUMBERS = st.just(0.0) | st.floats(1e-3, 1e9)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(

@@ -114,3 +114,35 @@ def test_a_pair_that_is_not_planned_is_refused(workdir: Workdir) -> None:
     done = workdir.snakemake(target, "--dry-run", "--config", *AXES, "simulator=none")
     assert done.returncode == 1
     assert "the configuration has no such pair" in done.stdout
+
+
+def test_another_version_of_a_scheduler_is_another_program(workdir: Workdir) -> None:
+    (workdir.path / "older").mkdir()
+    (workdir.path / "older/schedulers.yaml").write_text(
+        "rusty-before:\n  source: crate\n  about: the version before\n  binary: scx_rusty\n"
+        "  ops: rusty_.*\n  crate_version: 1.1.3\n"
+    )
+    programs = [f"resources/schedulers/crate/scx_rusty{version}" for version in ("", "-1.1.3")]
+    axes = ["catalog=[config/catalog,older]", *AXES]
+    done = workdir.snakemake(*programs, "--dry-run", "-p", "--config", *axes)
+    assert done.returncode == 0, done.stdout
+    commands = [" ".join(part.split()) for part in done.stdout.split("Shell command:")[1:]]
+    built = [command for command in commands if "--crate-version" in command]
+    assert sorted(
+        re.findall(r"--name (\S+) --crate-version (\S+) --output (\S+)", " ".join(built))
+    ) == [
+        ("scx_rusty", "1.1.3", programs[1]),
+        ("scx_rusty", "1.1.4", programs[0]),
+    ]
+    for record in (workdir.path / "resources/probe/schedulers").glob("*/*/scx_simple.json"):
+        known = json.loads(record.read_text())
+        for name in ("scx_rusty", "rusty-before"):
+            text = json.dumps({**known, "scheduler": name})
+            stand_in(record.with_name(f"{name}.json"), text, 3)
+    for program in programs:
+        stand_in(workdir.path / program, "", 1)
+    versions = ["scheduler=[scx_rusty,rusty-before]", "machine=tcg4", "tracer=none"]
+    found = jobs(
+        workdir, "compare", axes[0], *versions, "simulator=none", "compare={families: [version]}"
+    )
+    assert (found["compare_pair"], found["run_cell"]) == (1, 4)

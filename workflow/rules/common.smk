@@ -362,8 +362,11 @@ def binary_of(scheduler, kernel):
     entry = CATALOG.schedulers[scheduler]
     if not entry.is_sched_ext:
         return []
-    folder = f"tree/{kernel}" if entry.source == "tree" else "crate"
-    return f"resources/schedulers/{folder}/{entry.binary}"
+    if entry.source == "tree":
+        return f"resources/schedulers/tree/{kernel}/{entry.binary}"
+    first = first_crate_version("schedulers", entry.binary)
+    version = "" if entry.crate_version == first else f"-{entry.crate_version}"
+    return f"resources/schedulers/crate/{entry.binary}{version}"
 
 
 def scheduler_files(wildcards):
@@ -558,11 +561,16 @@ def machine_memory(wildcards):
 
 def crate_version(wildcards):
     """The version of a crate; its program has the crate's name."""
-    entries = getattr(CATALOG, wildcards.kind).values()
+    return first_crate_version(wildcards.kind, wildcards.crate)
+
+
+def first_crate_version(kind, crate):
+    """The version that the catalogue has first: its program has no version in its name."""
+    entries = getattr(CATALOG, kind).values()
     return next(
         entry.crate_version
         for entry in entries
-        if entry.source == "crate" and entry.binary == wildcards.crate
+        if entry.source == "crate" and entry.binary == crate
     )
 
 

@@ -217,3 +217,23 @@ rule crate:
             --shared {params.shared:q} \
             >{log:q} 2>&1
         """
+
+
+use rule crate as crate_of_version with:
+    output:
+        binary="resources/{kind}/crate/{crate}-{version}",
+        lock="resources/{kind}/crate/{crate}-{version}.lock.txt",
+    log:
+        "logs/crate/{kind}/{crate}-{version}.log",
+    wildcard_constraints:
+        kind="schedulers",
+        crate=r"scx[a-z0-9_]+",
+        version=r"\d+\.\d+\.\d+",
+    params:
+        code=code("provision/schedulers.py", "provision/mmdebstrap.py"),
+        settings=PROVISION,
+        version="{version}",
+        meant="envs/{crate}-{version}.lock",
+        shared="resources/buildroot/crates.tar",
+    message:
+        "{wildcards.crate} {wildcards.version} from the Rust registry: usually 1 to 5 minutes on 2 cores"

@@ -22,8 +22,9 @@ from typing import Any
 
 from scxval.catalog.comparison import FAMILIES, Compare, compare_from_json
 from scxval.compare.record import Group, Pair, Quantity, read_pair
+from scxval.compare.statistics.contrast import Moments, within_and_beyond
 from scxval.compare.statistics.judge import Judged, judge
-from scxval.compare.statistics.multiple import benjamini_hochberg
+from scxval.compare.statistics.multiple import benjamini_hochberg, holm
 from scxval.compare.statistics.power import MOST_RUNS
 from scxval.compare.statistics.question import Answer, ask
 from scxval.compare.statistics.side import Side
@@ -38,8 +39,6 @@ DISTORTED = ("dilated", "starved")
 HALVES = "real against real"
 # Runs of A that make two halves with a spread each.
 FEWEST_FOR_HALVES = 4
-# The effect's interval is not shown of a control.
-_FEWEST_RESAMPLES = 99
 
 # A quantity's place in its family: the pair's path and its own name.
 Key = tuple[str, str]
@@ -78,10 +77,13 @@ def judge_family(family: str, pairs: Sequence[Pair], how: Compare) -> dict[str, 
         for quantity in pair.quantities
     }
     questions = sum(item.tested for item in asked.values())
-    answers = {key: _answer(item.a, item.b, item, how, questions) for key, item in asked.items()}
+    answers = {
+        key: ask(item.a, item.b, item.quantity.margin, how, max(1, questions))
+        for key, item in asked.items()
+    }
     judged = _judge({k: a for k, a in answers.items() if asked[k].quantity.carries}, how)
-    told = {name: _distorted(name, asked, how, questions) for name in DISTORTED}
-    halves = _halves(asked, how, questions)
+    told = {name: _distorted(name, asked, how) for name in DISTORTED}
+    halves = _halves(asked, how)
     q = _distances_q(pairs)
     records = [_pair_record(pair, answers, judged, told, halves, q) for pair in pairs]
     whole, void = _whole(family, records)
@@ -114,56 +116,53 @@ def _asked(pair: Pair, quantity: Quantity) -> _Asked:
         raise ScxvalError(f"pair {pair.path}, {quantity.name}: {error}") from error
 
 
-def _answer(a: Side, b: Side, item: _Asked, how: Compare, questions: int) -> Answer:
-    return ask(a, b, item.quantity.margin, how, max(1, questions))
-
-
 def _judge(answers: Mapping[Key, Answer], how: Compare) -> dict[Key, Judged]:
     keys = {"\n".join(key): key for key in answers}
     named = {name: answers[key] for name, key in keys.items()}
     return {keys[name]: found for name, found in judge(named, how).items()}
 
 
-def _distorted(
-    name: str, asked: Mapping[Key, _Asked], how: Compare, questions: int
-) -> dict[Key, bool]:
+def _distorted(name: str, asked: Mapping[Key, _Asked], how: Compare) -> dict[Key, bool]:
     """Of each question with such a copy of A, whether it tells the copy from A."""
     sides = {
         key: (item.a, Side(item.quantity.controls[name], item.a.deterministic))
         for key, item in asked.items()
         if item.tested and item.quantity.controls.get(name)
     }
-    return _disagreeing(sides, asked, how, questions)
+    return _disagreeing(sides, asked, how)
 
 
-def _halves(asked: Mapping[Key, _Asked], how: Compare, questions: int) -> dict[Key, bool]:
+def _halves(asked: Mapping[Key, _Asked], how: Compare) -> dict[Key, bool]:
     """Of each question with enough runs of A, whether it tells every other run from the rest."""
     sides = {
         key: (Side(item.a.values[::2]), Side(item.a.values[1::2]))
         for key, item in asked.items()
         if item.tested and item.a.n >= FEWEST_FOR_HALVES
     }
-    return _disagreeing(sides, asked, how, questions)
+    return _disagreeing(sides, asked, how)
 
 
 def _disagreeing(
     sides: Mapping[Key, tuple[Side, Side]],
     asked: Mapping[Key, _Asked],
     how: Compare,
-    questions: int,
 ) -> dict[Key, bool]:
     """Which of them disagree, judged among as many questions as the family has.
 
-    A question that has no such sides stands in with A against A: it disagrees with nothing, and counts.
+    A question that has no such sides counts, and disagrees with nothing.
     """
-    quick = replace(how, resamples=_FEWEST_RESAMPLES)
-    answers = {
-        key: _answer(*sides.get(key, (item.a, item.a)), item, quick, questions)
-        for key, item in asked.items()
-        if item.tested
-    }
-    judged = _judge(answers, how)
-    return {key: judged[key].verdict is Verdict.DISAGREE for key in sides}
+    tested = [key for key, item in asked.items() if item.tested]
+    p = [_p_beyond(*sides[key], asked[key]) if key in sides else 1.0 for key in tested]
+    adjusted = dict(zip(tested, holm(p), strict=True))
+    return {key: adjusted[key] < how.alpha for key in sides}
+
+
+def _p_beyond(a: Side, b: Side, item: _Asked) -> float:
+    """The p of Answer.p_beyond, without all else that an answer takes."""
+    margin = item.quantity.margin
+    ratio = 0.0 if min(*a.values, *b.values) < 0 else margin.ratio
+    of_a, of_b = (Moments(side.mean, side.sd or 0.0, side.n) for side in (a, b))
+    return float(within_and_beyond(of_a, of_b, ratio, margin.absolute)[1])
 
 
 def _distances_q(pairs: Iterable[Pair]) -> dict[Key, float]:
