@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from report_tree import IMG, KINDS, Page, Tree, two_cpus
-from scxval.study.agreement_runs import compare_runs, read_repetition
 
 from scxval.catalog.config import agreement_limits
 from scxval.catalog.model import cell_from_path
