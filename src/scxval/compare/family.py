@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Verdicts over a family: every quantity of every pair asked together, and the controls in the same way.
 
-`python -m scxval.compare.family`: the pairs that a plan names in; verdicts.json, verdicts.parquet and verdicts.csv out
-(docs/contracts.md, docs/compare.md). Holm's correction needs all questions of a family, so nothing is judged
+`python -m scxval.compare.family`: the pairs that a plan names in; verdicts.json, verdicts.parquet and
+verdicts.csv out (docs/contracts.md, docs/compare.md). Holm's correction needs all questions of a family, so nothing is judged
 before all pairs are there. Each control goes through the same test with the same number of questions: a
 distorted copy of A must be told from A, and half of A's runs must not be told from the other half.
 """
