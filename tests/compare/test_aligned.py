@@ -60,6 +60,17 @@ def test_each_run_of_a_is_in_one_pair_of_its_own(
     assert between == [(f"rep{k}", f"rep{7 - k}") for k in range(MOST_PAIRS)]
 
 
+def test_one_simulation_stands_beside_every_run(
+    made: tuple[list[Path], Common], how: Compare
+) -> None:
+    folders, common = made
+    runs = readers(folders, common)
+    laid = lay(runs[:4], runs[4:5], common, False, how, deterministic=True)
+    between = [(entry["a"], entry["b"]) for entry in laid.entries if entry["sides"] == "A/B"]
+    assert between == [(name, runs[4][0]) for name, _ in runs[:4]]
+    assert len(lay(runs[:4], runs[4:5], common, False, how).between) == 1
+
+
 def test_similarity_is_a_quantity_where_a_has_two_runs(
     made: tuple[list[Path], Common], how: Compare
 ) -> None:

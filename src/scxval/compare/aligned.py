@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Any
 
 import numpy as np
@@ -69,14 +69,22 @@ class Laid:
 
 
 def lay(
-    a: Sequence[Reader], b: Sequence[Reader], common: Common, whole_system: bool, how: Compare
+    a: Sequence[Reader],
+    b: Sequence[Reader],
+    common: Common,
+    whole_system: bool,
+    how: Compare,
+    deterministic: bool = False,
 ) -> Laid:
-    """Align runs of A and B, and runs of A. `whole_system`: not all can tell the workload's tasks."""
+    """Align runs of A and B, and runs of A. `whole_system`: not all can tell the workload's tasks.
+
+    `deterministic`: B's are simulations, which may stand beside several runs of A.
+    """
     comms = None if whole_system or not common.comms else common.comms
     entries: list[dict[str, Any]] = []
     similar: dict[str, list[float]] = {"A/B": [], "A/A": []}
     first: Alignment | None = None
-    between = list(zip(a, b, strict=False))[:MOST_PAIRS]
+    between = list(zip(a, cycle(b) if deterministic else b, strict=False))[:MOST_PAIRS]
     # Disjoint, so that the similarities are of different runs.
     within = list(pairwise(a))[::2][:MOST_PAIRS]
     for sides, pairs in (("A/B", between), ("A/A", within)):

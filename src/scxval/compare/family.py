@@ -2,9 +2,9 @@
 """Verdicts over a family: every quantity of every pair asked together, and the controls in the same way.
 
 `python -m scxval.compare.family`: the pairs that a plan names in; verdicts.json, verdicts.parquet and
-verdicts.csv out (docs/contracts.md, docs/compare.md). Holm's correction needs all questions of a family, so nothing is judged
-before all pairs are there. Each control goes through the same test with the same number of questions: a
-distorted copy of A must be told from A, and half of A's runs must not be told from the other half.
+verdicts.csv out (docs/contracts.md, docs/compare.md). Holm's correction needs all questions of a family, so
+nothing is judged before all pairs are there. Each control goes through the same test with the same number
+of questions: a distorted copy of A must be told from A, half of A's runs must not be from the other half.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from scxval.compare.statistics.judge import Judged, judge
 from scxval.compare.statistics.multiple import benjamini_hochberg, holm
 from scxval.compare.statistics.power import MOST_RUNS
 from scxval.compare.statistics.question import Answer, ask
-from scxval.compare.statistics.side import Side
+from scxval.compare.statistics.side import Side, enough_for_a_test
 from scxval.compare.table import write_tables
 from scxval.compare.verdict import Judgement, Verdict, overall, together
 from scxval.errors import ScxvalError, answer
@@ -64,7 +64,7 @@ class _Asked:
     @property
     def tested(self) -> bool:
         """Whether it is one of the family's questions: it carries a verdict, and has the runs for one."""
-        return self.quantity.carries and self.a.sd is not None and self.b.sd is not None
+        return self.quantity.carries and enough_for_a_test(self.a, self.b)
 
 
 def judge_family(family: str, pairs: Sequence[Pair], how: Compare) -> dict[str, Any]:
@@ -159,6 +159,8 @@ def _disagreeing(
 
 def _p_beyond(a: Side, b: Side, item: _Asked) -> float:
     """The p of Answer.p_beyond, without all else that an answer takes."""
+    if not enough_for_a_test(a, b):
+        return 1.0
     margin = item.quantity.margin
     ratio = 0.0 if min(*a.values, *b.values) < 0 else margin.ratio
     of_a, of_b = (Moments(side.mean, side.sd or 0.0, side.n) for side in (a, b))

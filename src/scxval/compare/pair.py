@@ -216,7 +216,7 @@ def _lay(a: _Runs, b: _Runs, common: Common, blind: bool, how: Compare) -> Laid:
     sides = a.readers(common), b.readers(common)
     if not common.kinds or not all(sides):
         return Laid((), (), (), None)
-    return lay(*sides, common, blind, how)
+    return lay(*sides, common, blind, how, deterministic=b.side.deterministic)
 
 
 def _distances(

@@ -68,9 +68,18 @@ def test_the_adjusted_numbers_are_holms_of_the_family() -> None:
 
 
 def test_what_rests_on_runs_without_spread_says_so() -> None:
-    found = judge({"same": asked(Side((4.0, 4.0)), Side((4.0, 4.0)))}, HOW)["same"]
+    found = judge({"same": asked(Side((4.0,) * 5), Side((4.0,) * 5))}, HOW)["same"]
     assert found.verdict is Verdict.AGREE
     assert "no run differs from another of its side" in found.reason
+
+
+@pytest.mark.parametrize("b", [4.0, 9.0])
+def test_few_runs_without_spread_are_no_test(b: float) -> None:
+    """Two levels that are equally likely are all alike in 2 and 2 runs in one of four cases."""
+    found = judge({"same": asked(Side((4.0,) * 4), Side((b,) * 5))}, HOW)["same"]
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "fewer than 5 runs" in found.reason
+    assert "one run" not in found.reason
 
 
 def test_never_agree_and_disagree_at_once() -> None:

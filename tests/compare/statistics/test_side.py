@@ -4,7 +4,7 @@ import statistics
 import pytest
 from hypothesis import given
 
-from scxval.compare.statistics.side import Side
+from scxval.compare.statistics.side import Side, enough_for_a_test
 from scxval.errors import ScxvalError
 from tests.compare.statistics.asked import runs, signed
 
@@ -39,3 +39,21 @@ def test_several_seeds_of_a_simulator_are_runs() -> None:
 def test_what_has_no_mean_is_refused(values: tuple[float, ...]) -> None:
     with pytest.raises(ScxvalError):
         Side(values)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "enough"),
+    [
+        (Side((1.0, 2.0)), Side((1.0, 1.0)), True),
+        (Side((1.0, 1.0)), Side((1.0, 1.0)), False),
+        (Side((1.0,) * 5), Side((2.0,) * 5), True),
+        (Side((1.0,) * 5), Side((2.0,) * 4), False),
+        (Side((1.0,)), Side((1.0, 2.0)), False),
+        # Of a simulator nothing is left to chance.
+        (Side((1.0, 1.0), True), Side((2.0,), True), True),
+        (Side((1.0, 1.0), True), Side((2.0,) * 4), False),
+        (Side((1.0,), True), Side((2.0, 3.0)), True),
+    ],
+)
+def test_runs_that_are_all_alike_have_to_be_five(a: Side, b: Side, enough: bool) -> None:
+    assert enough_for_a_test(a, b) is enough_for_a_test(b, a) is enough

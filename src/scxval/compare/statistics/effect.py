@@ -85,7 +85,8 @@ def _bca(a: Side, b: Side, ratio: bool, how: Compare) -> tuple[float, float] | N
 def _welch(a: Side, b: Side, ratio: bool, estimate: float, how: Compare, why: str) -> Effect:
     parts = [(side.sd or 0.0) ** 2 / side.n for side in (a, b)]
     if ratio:
-        parts = [part / side.mean**2 for part, side in zip(parts, (a, b), strict=True)]
+        # Divided twice: the square of a mean may be too small for a double.
+        parts = [part / side.mean / side.mean for part, side in zip(parts, (a, b), strict=True)]
     t = stats.t.ppf((1 + how.confidence) / 2, float(freedom(parts[0], a.n, parts[1], b.n)))
     half = float(t) * math.sqrt(sum(parts))
     if not ratio:

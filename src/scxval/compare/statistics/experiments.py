@@ -19,7 +19,7 @@ from scxval.compare.statistics.distribution import I64, distances
 from scxval.compare.statistics.effect import effect
 from scxval.compare.statistics.multiple import holm
 from scxval.compare.statistics.power import Design, needed_runs, power
-from scxval.compare.statistics.side import Side
+from scxval.compare.statistics.side import FEWEST_ALIKE, Side
 
 ALPHA = 0.05
 MEAN = 100.0
@@ -330,7 +330,7 @@ def _events(rng: Rng, runs: int, events: int = 2000) -> F64:
 
 
 def few_levels(rng: Rng, trials: int) -> Iterator[Rate]:
-    """Runs that have one of two values only, the second twice the first: not controlled with few runs."""
+    """Runs that have one of two values only, the second twice the first."""
     for often in (0.2, 0.5):
         # As often as puts the mean on the margin's edge.
         more = (1 + often) * (1 + MARGIN) - 1
@@ -340,12 +340,19 @@ def few_levels(rng: Rng, trials: int) -> Iterator[Rate]:
                 for chance in (often, often, more)
             )
             case = f"second in {100 * often:.0f} % of runs"
-            beyond = within_and_beyond(a, same, 0.0, 0.0)[1]
+            beyond = _told(within_and_beyond(a, same, 0.0, 0.0)[1], a, same)
             yield Rate(
-                f"`disagree`, equal means, no margin; {case}", str(runs), *counted(beyond), None
+                f"`disagree`, equal means, no margin; {case}", str(runs), *counted(beyond), ALPHA
             )
-            agree = within_and_beyond(a, edge, MARGIN, 0.0)[0]
-            yield Rate(f"`agree`, on the edge; {case}", str(runs), *counted(agree), None)
+            agree = _told(within_and_beyond(a, edge, MARGIN, 0.0)[0], a, edge)
+            yield Rate(f"`agree`, on the edge; {case}", str(runs), *counted(agree), ALPHA)
+
+
+def _told(p: F64, a: Moments, b: Moments) -> F64:
+    """The p of those that are tested, as side.enough_for_a_test has it; 1 of the others."""
+    alike = (np.asarray(a.sd) == 0) & (np.asarray(b.sd) == 0)
+    few = np.minimum(np.asarray(a.n), np.asarray(b.n)) < FEWEST_ALIKE
+    return np.where(alike & few, 1.0, p)
 
 
 PARTS: dict[str, Callable[[Rng, int], Iterator[Rate]]] = {

@@ -10,6 +10,7 @@ from scxval.catalog.comparison import Compare
 from scxval.compare.statistics.multiple import benjamini_hochberg, holm
 from scxval.compare.statistics.power import MOST_RUNS
 from scxval.compare.statistics.question import Answer
+from scxval.compare.statistics.side import FEWEST_ALIKE
 from scxval.compare.verdict import Verdict
 
 
@@ -56,7 +57,7 @@ def _judged(
     questions: int,
 ) -> Judged:
     if agree is None or beyond is None:
-        reason = f"{_runs(answer)}: one run has no spread, nothing can be said of others"
+        reason = f"{_runs(answer)}: {_untested(answer)}"
         return Judged(Verdict.INCONCLUSIVE, reason, None, None, None)
     where = (
         f"B's mean {number(answer.mean_b)} against {number(answer.mean_a)} of A, which agrees from"
@@ -64,7 +65,7 @@ def _judged(
     )
     over = f" over {questions} questions" if questions > 1 else ""
     if answer.sd_a == answer.sd_b == 0:
-        # Said because no test stands behind it: a quantity of few levels can repeat by chance.
+        # Said because no variance stands behind it.
         where += "; no run differs from another of its side"
     if agree < how.alpha:
         reason = f"{where}; that it is beyond has p {agree:.2g}{over} ({_runs(answer)})"
@@ -77,6 +78,12 @@ def _judged(
         f" can be ruled out{over}; {cannot_decide(answer, how)}"
     )
     return Judged(Verdict.INCONCLUSIVE, reason, agree, beyond, q)
+
+
+def _untested(answer: Answer) -> str:
+    if answer.sd_a is None or answer.sd_b is None:
+        return "one run has no spread, nothing can be said of others"
+    return f"all of a side alike, which fewer than {FEWEST_ALIKE} runs of few levels are by chance"
 
 
 def cannot_decide(answer: Answer, how: Compare) -> str:

@@ -14,7 +14,7 @@ from scxval.catalog.comparison import Compare, Margin
 from scxval.compare.statistics.contrast import Moments, freedom, within_and_beyond
 from scxval.compare.statistics.effect import Effect, effect
 from scxval.compare.statistics.power import Design, needed_runs, power, smallest_ratio
-from scxval.compare.statistics.side import Side
+from scxval.compare.statistics.side import Side, enough_for_a_test
 from scxval.errors import ScxvalError
 
 
@@ -67,7 +67,7 @@ def ask(a: Side, b: Side, margin: Margin, how: Compare, questions: int = 1) -> A
     found = effect(a, b, how)
     superiority = _superiority(a, b)
     sd_a, sd_b = a.sd, b.sd
-    if sd_a is None or sd_b is None:
+    if sd_a is None or sd_b is None or not enough_for_a_test(a, b):
         return Answer(
             *(a.n, b.n, a.mean, b.mean, sd_a, sd_b, low, high, found),
             *(None, None, None, None, superiority, None, None, None, None),
