@@ -2,7 +2,7 @@
 """Two groups of runs of one family into pair.json: everything that is read of them, before a verdict.
 
 `python -m scxval.compare.pair`: the pair's spec in, pair.json, alignment.parquet and divergence.svg out.
-docs/pairs.md says what is read and how; docs/contracts.md what the files hold.
+docs/compare.md says what is read and how; docs/contracts.md what the files hold.
 """
 
 from __future__ import annotations
