@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Simulations by Snakemake: a calibration run in a real machine, two seeds, metrics, verdicts and the page."""
+"""Simulations by Snakemake: calibration in a real machine, two seeds, metrics, verdicts and the page."""
 
 from __future__ import annotations
 
