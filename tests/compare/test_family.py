@@ -77,7 +77,7 @@ def test_what_is_the_same_agrees_and_what_is_not_disagrees() -> None:
     record = judge_family("tracer", [same(), apart()], HOW)
     first, second = record["pairs"]
     assert (first["verdict"], second["verdict"]) == ("agree", "disagree")
-    assert first["reason"] == "all 1 quantities agree"
+    assert first["reason"] == "of 1 quantities all agree"
     assert "1 of 1 quantities disagree: switches value: B's mean" in second["reason"]
     assert record["verdict"] == "disagree"
     assert record["reason"] == "1 of 2 pairs: apart"

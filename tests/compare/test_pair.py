@@ -142,7 +142,7 @@ def test_runs_without_a_tracer_beside_traced_ones(tmp_path: Path, how: Compare) 
     a = group(tmp_path / "a", [0, 1], 4, capability=SILENT, reported=RTAPP)
     b = group(tmp_path / "b", [2, 3], 4, reported=RTAPP)
     pair = made(spec(how, a, b))
-    assert {q.name for q in pair.quantities} == {"rtapp_period p50", "result_speed value"}
+    assert {q.name for q in pair.quantities} == {"rtapp_run p50 task busy", "result_speed value"}
     assert pair.not_measured["migrations value"] == "A has no events"
     assert not pair.alignments
     assert not pair.distances

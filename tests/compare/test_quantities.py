@@ -31,6 +31,8 @@ RTAPP = [
     ("workload", "", "rtapp_period", "p50", 3e6, "ns", 40),
     ("workload", "", "rtapp_period", "p99", 4e6, "ns", 40),
     ("workload", "", "result_speed", "value", 12.5, "MB/s", 1),
+    ("task", "busy", "rtapp_run", "count", 40.0, "count", 40),
+    ("task", "busy", "rtapp_run", "p50", 2e6, "ns", 40),
 ]
 SILENT: dict[str, Any] = {"kinds": [], "fields": {}}
 
@@ -180,8 +182,11 @@ def test_where_there_are_events_they_alone_tell_the_starved_copy(
     tmp_path: Path, how: Compare
 ) -> None:
     a = group(tmp_path / "a", [0], 2, reported=RTAPP)
-    quantities = named(compared(asking(how, "rtapp_period p50"), a, a))
+    quantities = named(compared(asking(how, "rtapp_period p50", "rtapp_period count"), a, a))
     assert quantities["rtapp_period p50"].controls == {"dilated": (4.5e6,)}
+    passes = quantities["rtapp_period count"]
+    # What takes longer comes less often.
+    assert passes.controls["dilated"] == pytest.approx((passes.a[0] / 1.5,))
 
 
 def test_a_side_that_shows_no_task_of_the_workload(tmp_path: Path, how: Compare) -> None:

@@ -108,7 +108,7 @@ def test_a_pair_unfolds_to_numbers_that_are_those_of_the_family(tree: Tree) -> N
     summary = next(e for e in page.all("summary") if e.text.startswith("agree bpftrace"))
     assert "scheduler fair, workload mix, isolation taskset, machine tcg4" in summary.text
     assert "runs: 6 of 7 and 6" in summary.text
-    assert "all 1 quantities agree" in summary.text
+    assert "of 1 quantities all agree" in summary.text
     header, latency_row, why, pinned, pinned_why = rows_of(page, "One number a run")
     assert header[0] == "quantity"
     # 200 us / 1.1 - 10 us and 200 us * 1.1 + 10 us; ratio of the means 203 / 200.

@@ -327,9 +327,10 @@ def _of_quantities(carried: Mapping[str, Judged], numbers: Mapping[str, Answer])
     undecided = [n for n, j in carried.items() if j.verdict is not Verdict.AGREE]
     if undecided:
         names = together((name, "") for name in undecided)
-        reason = f"{len(undecided)} of {count} quantities are undecided, the others agree: {names}"
+        rest = ", the others agree" if len(undecided) < count else ""
+        reason = f"{len(undecided)} of {count} quantities are undecided{rest}: {names}"
         return Judgement(Verdict.INCONCLUSIVE, f"{reason}; {_needed(undecided, numbers)}")
-    return Judgement(Verdict.AGREE, f"all {count} quantities agree")
+    return Judgement(Verdict.AGREE, f"of {count} quantities all agree")
 
 
 def _needed(undecided: Iterable[str], numbers: Mapping[str, Answer]) -> str:

@@ -67,14 +67,14 @@ def numbers_of(
     """
     seconds = (workload_ns[1] - workload_ns[0]) / 1e9 if workload_ns else 0.0
     if prepared is None:
-        copies = dict.fromkeys(COPIES, _multiplied(reported, distortion)) if distortion else {}
+        copies = dict.fromkeys(COPIES, _slower(reported, distortion)) if distortion else {}
         return Numbers(reported, 0, seconds, copies)
     own, samples = _measured(prepared, DISTRIBUTIONS)
     copies = {}
     if distortion:
         copies = {name: _measured(copy(prepared, distortion))[0] for name, copy in COPIES.items()}
         # Where there are events they alone must tell the starved copy.
-        copies["dilated"] |= _multiplied(reported, distortion)
+        copies["dilated"] |= _slower(reported, distortion)
     length = prepared.window_ns[1] - prepared.window_ns[0]
     return Numbers({**own, **reported}, length, seconds, copies, samples, traced=True)
 
@@ -93,10 +93,12 @@ def _measured(
     return cells(table), samples
 
 
-def _multiplied(reported: Mapping[Key, Cell], factor: float) -> dict[Key, Cell]:
-    """What the workload would have said had everything taken longer."""
+def _slower(reported: Mapping[Key, Cell], factor: float) -> dict[Key, Cell]:
+    """What the workload would have said had everything taken longer: what it counts comes less often."""
     return {
-        key: cell if cell.value is None else replace(cell, value=cell.value * factor)
+        key: cell
+        if cell.value is None
+        else replace(cell, value=cell.value / factor if key[3] == "count" else cell.value * factor)
         for key, cell in reported.items()
     }
 

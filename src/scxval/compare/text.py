@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from scxval.compare.verdict import Verdict
@@ -32,7 +32,7 @@ def _pair(pair: dict[str, Any]) -> Iterator[str]:
                 yield f"             not used: {run['path']}: {run['why']}"
     if pair["quantities"]:
         yield from table([_HEAD, *(_quantity(item) for item in pair["quantities"])])
-    yield from _cut("not measured", [f"{k}: {v}" for k, v in pair["not_measured"].items()])
+    yield from _cut("not measured", _by_reason(pair["not_measured"]))
     for found in [entry for entry in pair["alignments"] if entry["sides"] == "A/B"][:1]:
         yield from _alignment(found)
     yield from _cut("note", pair["notes"])
@@ -62,6 +62,14 @@ def _alignment(found: dict[str, Any]) -> Iterator[str]:
     if found["divergence"]:
         yield "  first divergence"
         yield from (f"    {line}" for line in found["divergence"]["lines"])
+
+
+def _by_reason(not_measured: Mapping[str, str]) -> list[str]:
+    """One line a reason, with all that it goes for."""
+    names: dict[str, list[str]] = {}
+    for name, reason in not_measured.items():
+        names.setdefault(reason, []).append(name)
+    return [f"{reason}: {', '.join(found)}" for reason, found in names.items()]
 
 
 def _cut(what: str, items: Sequence[str]) -> Iterator[str]:
