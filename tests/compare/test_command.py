@@ -67,6 +67,16 @@ def test_one_run_with_itself_agrees(folder: Path, capsys: pytest.CaptureFixture[
     assert Path("out/pair.json").is_file()
 
 
+def test_one_run_without_events_and_without_their_file(folder: Path) -> None:
+    said = [("workload", "", "result_speed", "value", 12.5, "MB/s", 1)]
+    for name in ("a", "b"):
+        run = make_run(
+            folder / name, piece(0, 4), capability={"kinds": [], "fields": {}}, reported=said
+        )
+        (run / "events.parquet").unlink()
+    assert compare("a", "b") == 3
+
+
 def test_one_run_a_side_is_inconclusive(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = folder / "results/runs"
     make_run(root / CELL / "rep0", STATUS["window_ns"])

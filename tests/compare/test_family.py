@@ -176,6 +176,40 @@ def test_runs_that_differ_among_themselves_void_the_pair() -> None:
     assert "even and odd runs disagree in switches value" in record["void"][-1]
 
 
+def test_similarities_of_simulations_are_runs_like_any_others() -> None:
+    """Two seeds of A make one A/A similarity, which says nothing of how A's seeds differ."""
+    similarity = quantity("similarity value", (0.8,), (0.5, 0.51), controls={})
+    (record,) = judge_family(
+        "tracer", [pair("x", similarity, n=2, a=group("builtin", 2, deterministic=True))], HOW
+    )["pairs"]
+    (found,) = record["quantities"]
+    assert found["verdict"] == "inconclusive"
+    assert found["sd_a"] is None
+
+
+def test_a_pair_is_void_for_its_own_questions_alone() -> None:
+    """What is only shown has the runs for a test, what carries has not: no control could be run."""
+    alike = quantity("switches value", (100.0,) * 4, (100.0,) * 4)
+    shown = quantity(
+        "utilisation value", runs(1, 1, 4), runs(1, 2, 4), carries=False, why_not="pinned"
+    )
+    record = judge_family("tracer", [pair("x", alike, shown, n=4), same()], HOW)
+    (found, _) = record["pairs"]
+    assert found["void"] == record["void"] == []
+    assert found["verdict"] == "inconclusive"
+    assert "4 and 4 runs cannot decide: all of a side alike" in found["reason"]
+    assert control(found, HALVES)["reason"] == "not run: no quantity has the runs for it"
+
+
+def test_what_is_not_measured_is_said_beside_the_verdict() -> None:
+    missing = {"migrations value": "A has no events", "slices p50": "A has no events"}
+    (record,) = judge_family("tracer", [same(not_measured=missing)], HOW)["pairs"]
+    assert record["verdict"] == "agree"
+    assert record["reason"] == (
+        "all 1 quantities agree; not measured: migrations value; slices p50"
+    )
+
+
 def test_halves_take_four_runs() -> None:
     few = quantity("switches value", runs(100, 1, 3, 1e-4), runs(100, 2, 3, 1e-4))
     (record,) = judge_family("tracer", [pair("x", few, n=3)], HOW)["pairs"]
@@ -254,7 +288,10 @@ def test_settled_and_unmeasured_pairs_count_only_where_nothing_else_is() -> None
     assert [p["verdict"] for p in record["pairs"]] == ["unsupported", "not_measured", "agree"]
     assert record["pairs"][0]["reason"] == "no such cell"
     assert "switches value: no kind in common" in record["pairs"][1]["reason"]
-    assert (record["verdict"], record["reason"]) == ("agree", "1 of 1 pairs: same")
+    assert (record["verdict"], record["reason"]) == (
+        "agree",
+        "1 of 1 pairs: same; 2 more have no numbers",
+    )
     record = judge_family("tracer", [unsupported, unmeasured], HOW)
     assert record["verdict"] == "not_measured"
     assert judge_family("tracer", [unsupported], HOW)["verdict"] == "unsupported"

@@ -127,6 +127,22 @@ def test_tasks_that_do_nothing_in_a_run_have_zero(tmp_path: Path, how: Compare) 
     assert quantities["run_time value task pong"].b == (0.0,)
 
 
+def test_without_a_task_name_those_of_tasks_are_not_measured(tmp_path: Path, how: Compare) -> None:
+    a = group(tmp_path / "a", [0], 2)
+    sides = [[read(folder)] for folder in a]
+    common = replace(common_of(*sides, *sides, WORKLOAD), comms=frozenset())
+    numbers = [numbers_of(prepare(sides[0][0], common), {}, None, None)]
+    found = quantities_of(numbers, numbers, common, asking(how, "run_time value", scope="task"))
+    assert found.not_measured == {"run_time value": "no name of a task of the workload is known"}
+
+
+def test_what_the_workload_says_of_a_task_is_no_starved_copy(tmp_path: Path, how: Compare) -> None:
+    said = [("task", "busy", *row[2:]) for row in RTAPP if row[2] == "rtapp_period"]
+    a = group(tmp_path / "a", [0], 2, reported=said)
+    quantities = named(compared(asking(how, "rtapp_period count", scope="task"), a, a))
+    assert quantities["rtapp_period count task busy"].controls.keys() == {"dilated"}
+
+
 def test_the_share_of_one_task_name_is_pinned(tmp_path: Path, how: Compare) -> None:
     file = tmp_path / "one.json"
     file.write_text('{"tasks": {"busy": {"loop": -1, "run": 1000}}}')

@@ -35,6 +35,11 @@ def test_the_window_is_what_was_traced_of_the_workload(tmp_path: Path) -> None:
     source = read(make_run(tmp_path / "r", (start, end), capability={"window_ns": traced}))
     assert source.covered_ns == (start + 10**9, end)
     assert source.window_ns == (start + 10**9 + WARM_UP_NS, end)
+    length_ns = end - start
+    words = (
+        f"{(length_ns - 10**9) / 1e6:.0f} of {length_ns / 1e6:.0f} ms of the workload were traced"
+    )
+    assert source.notes == (words,)
 
 
 def test_a_task_that_never_leaves_its_cpu_ran(tmp_path: Path) -> None:

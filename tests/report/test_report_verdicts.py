@@ -327,6 +327,14 @@ def test_families_that_the_plan_does_not_name_are_only_named(tree: Tree) -> None
     assert [row[0] for row in rows_of(page, "Families")[1:]] == ["tracertwo tracers"]
 
 
+def test_a_family_of_the_plan_that_left_nothing_is_said(tree: Tree) -> None:
+    write_family(tree.compare, "tracer", pair())
+    tree.more = {"pairs": {"simulator": [PATH], "tracer": [PATH]}}
+    page = tree.build()
+    assert [row[0][:9] for row in rows_of(page, "Families")[1:]] == ["simulator", "tracertwo"]
+    assert "nothing is judged yet" in summary_row(page, "simulator")[5]
+
+
 def places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The way to every value of a JSON document."""
     yield above

@@ -78,7 +78,11 @@ def _same_events(pair: Pair) -> Judgement | None:
     used = [[run for run in side.runs if run.used] for side in (pair.a, pair.b)]
     if any(len(runs) != 1 for runs in used):
         return None
-    tables = [read_events(Path(runs[0].path) / "events.parquet") for runs in used]
+    files = [Path(runs[0].path) / "events.parquet" for runs in used]
+    if not all(file.is_file() for file in files):
+        # Runs without a tracer need none.
+        return None
+    tables = [read_events(file) for file in files]
     if not tables[0].num_rows or first_difference(tables[0], tables[1]):
         return None
     return Judgement(Verdict.AGREE, f"the same {tables[0].num_rows} events on both sides")

@@ -21,15 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from scxval.catalog.comparison import FAMILIES, Compare, compare_from_json
+from scxval.compare.quantities import SIMILARITY
 from scxval.compare.record import Group, Pair, Quantity, read_pair
 from scxval.compare.statistics.contrast import Moments, within_and_beyond
-from scxval.compare.statistics.judge import Judged, judge
+from scxval.compare.statistics.judge import Judged, judge, why_untested
 from scxval.compare.statistics.multiple import benjamini_hochberg, holm
 from scxval.compare.statistics.power import MOST_RUNS
 from scxval.compare.statistics.question import Answer, ask
 from scxval.compare.statistics.side import Side, enough_for_a_test
 from scxval.compare.table import write_tables
-from scxval.compare.verdict import Judgement, Verdict, overall, together
+from scxval.compare.verdict import Judgement, Verdict, overall, together, with_words
 from scxval.errors import ScxvalError, answer
 from scxval.files import write_json
 
@@ -109,9 +110,11 @@ def _check(family: str, pairs: Sequence[Pair]) -> None:
 
 
 def _asked(pair: Pair, quantity: Quantity) -> _Asked:
+    # A similarity is of two runs: one of two seeds says nothing of how others are alike.
+    of_runs = quantity.metric != SIMILARITY
     try:
-        a = Side(quantity.a, pair.a.deterministic)
-        return _Asked(quantity, a, Side(quantity.b, pair.b.deterministic))
+        a = Side(quantity.a, pair.a.deterministic and of_runs)
+        return _Asked(quantity, a, Side(quantity.b, pair.b.deterministic and of_runs))
     except ScxvalError as error:
         raise ScxvalError(f"pair {pair.path}, {quantity.name}: {error}") from error
 
@@ -185,7 +188,7 @@ def _pair_record(
     carried = {x.name: judged[key] for x, key in own if x.carries and key in judged}
     numbers = {x.name: answers[key] for x, key in own if key in answers}
     controls = _controls(pair, numbers, told, halves)
-    void = _void(controls, numbers)
+    void = _void(controls, carried)
     verdict = _pair_verdict(pair, carried, numbers, void)
     return {
         "path": pair.path,
@@ -277,8 +280,9 @@ def _told(name: str, found: Mapping[str, bool], numbers: Mapping[str, Answer]) -
 def _same(pair: Pair, found: Mapping[str, bool]) -> Control:
     if not found:
         used = sum(run.used for run in pair.a.runs)
-        reason = f"not run: it takes {FEWEST_FOR_HALVES} runs of A, there are {used}"
-        return Control(HALVES, None, reason)
+        few = f"it takes {FEWEST_FOR_HALVES} runs of A, there are {used}"
+        why = few if used < FEWEST_FOR_HALVES else "no quantity has the runs for it"
+        return Control(HALVES, None, f"not run: {why}")
     apart = [quantity for quantity, disagrees in found.items() if disagrees]
     if apart:
         names = together((quantity, "") for quantity in apart)
@@ -288,14 +292,14 @@ def _same(pair: Pair, found: Mapping[str, bool]) -> Control:
     )
 
 
-def _void(controls: Iterable[Control], numbers: Mapping[str, Answer]) -> list[str]:
+def _void(controls: Iterable[Control], carried: Mapping[str, Judged]) -> list[str]:
     """Why a pair's numbers carry no verdict: a control that failed, or no distorted copy at all."""
     controls = list(controls)
     void = [f"control {c.name} failed: {c.reason}" for c in controls if c.passed is False]
     distorted = [c for c in controls if c.name in DISTORTED]
-    if not numbers or any(c.passed is not None for c in distorted):
+    if any(c.passed is not None for c in distorted):
         return void
-    if all(answer.p_agree is None for answer in numbers.values()):
+    if all(judged.p_agree_holm is None for judged in carried.values()):
         # Too few runs for any test: inconclusive without a control.
         return void
     return [*void, "no distorted copy was made that the numbers could have failed to reject"]
@@ -314,7 +318,11 @@ def _pair_verdict(
         return Judgement(Verdict.INCONCLUSIVE, f"no quantity carries a verdict: {why}")
     if void:
         return Judgement(Verdict.INCONCLUSIVE, f"void: {'; '.join(void)}")
-    return _of_quantities(carried, numbers)
+    found = _of_quantities(carried, numbers)
+    if found.verdict is not Verdict.AGREE or not pair.not_measured:
+        return found
+    # Who reads `agree` must see of how much.
+    return with_words(found, f"not measured: {together((n, '') for n in pair.not_measured)}")
 
 
 def _of_quantities(carried: Mapping[str, Judged], numbers: Mapping[str, Answer]) -> Judgement:
@@ -337,8 +345,9 @@ def _needed(undecided: Iterable[str], numbers: Mapping[str, Answer]) -> str:
     """How many runs would do, if the means are the same."""
     found = [numbers[name] for name in undecided]
     runs = f"{min(f.n_a for f in found)} and {min(f.n_b for f in found)} runs cannot decide"
-    if any(f.power is None for f in found):
-        return f"{runs}: one run has no spread"
+    untested = [f for f in found if f.power is None]
+    if untested:
+        return f"{runs}: {why_untested(untested[0])}"
     needed = [f.needed_runs for f in found]
     most = (
         f"more than {MOST_RUNS}"
@@ -406,7 +415,9 @@ def _whole(family: str, records: Sequence[Mapping[str, Any]]) -> tuple[Judgement
         for part in parts.values()
     )
     names = together((path, "") for path in same)
-    return replace(whole, reason=f"{len(same)} of {count} pairs: {names}"), []
+    without = len(parts) - count
+    rest = f"; {without} more have no numbers" if without else ""
+    return replace(whole, reason=f"{len(same)} of {count} pairs: {names}{rest}"), []
 
 
 def finite(value: Any) -> Any:

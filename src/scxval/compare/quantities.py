@@ -115,6 +115,8 @@ def quantities_of(
     not_measured: dict[str, str] = {}
     notes: dict[str, None] = {}
     for compared in _expanded(how.quantities, a, b, not_measured):
+        if compared.scope == "task" and not common.comms:
+            not_measured[compared.name] = "no name of a task of the workload is known"
         for task in _tasks(compared, common):
             name = f"{compared.name} task {task}" if task else compared.name
             try:
@@ -331,7 +333,8 @@ def _reader(item: Compared, scope: str, where: str) -> _Read:
 
     def read(run: Numbers, found: Mapping[Key, Cell]) -> float | None:
         cell = found.get(key)
-        if cell is None and scope == "task" and _adds_up(item, metric):
+        # What events do not show of a task did not happen; what the workload does not say may have.
+        if cell is None and scope == "task" and metric is not None and _adds_up(item, metric):
             return 0.0
         if cell is None or cell.value is None:
             return None

@@ -34,6 +34,8 @@ Key = tuple[str, str, str, str]
 # Metrics that the workload itself reports: no window, no events.
 REPORTED = ("rtapp_", "result_")
 MISSING = "missing"
+# A trace that covers less of the workload than this part is noted: others are of another part of it.
+MOSTLY = 0.99
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,11 @@ def _with_events(source: Source, capability: Capability, warm_up_ns: int) -> Sou
     window = (start + warm_up_ns, end)
     missed = {"lost": capability.lost, "not understood": capability.unparsed}
     notes = [f"{count} records of the trace are {how}" for how, count in missed.items() if count]
+    traced_ns, whole_ns = end - start, source.workload_ns[1] - source.workload_ns[0]
+    if traced_ns < MOSTLY * whole_ns:
+        notes.append(
+            f"{traced_ns / 1e6:.0f} of {whole_ns / 1e6:.0f} ms of the workload were traced"
+        )
     reasons, ran = _seen(source.folder / "events.parquet", capability, window)
     return replace(
         source,

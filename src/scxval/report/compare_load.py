@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -212,11 +212,13 @@ class Family:
     problems: list[str] = field(default_factory=list)
 
 
-def load_families(root: Path) -> list[Family]:
-    """Every family below `root` (results/compare), in the order of FAMILIES, others after them."""
-    if not root.is_dir():
-        return []
-    there = {path.name for path in root.iterdir() if path.is_dir()}
+def load_families(root: Path, planned: Collection[str] = ()) -> list[Family]:
+    """Every family below `root` (results/compare), in the order of FAMILIES, others after them.
+
+    Those that are `planned` are among them whether they have a folder or not.
+    """
+    there = {path.name for path in root.iterdir() if path.is_dir()} if root.is_dir() else set()
+    there |= set(planned) & set(FAMILIES)
     names = [name for name in FAMILIES if name in there] + sorted(there - set(FAMILIES))
     # A folder without either file is something else, such as simulations made again.
     return [load_family(name, root / name) for name in names if _is_family(name, root / name)]

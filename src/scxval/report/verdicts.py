@@ -163,9 +163,9 @@ def section(
 ) -> VerdictSection:
     """Read what is below `root` (results/compare) and arrange it; links are relative to `page_folder`.
 
-    `families` are those of the plan, if it says; others are only named.
+    `families` are those of the plan, if it says, there or not; others are only named.
     """
-    found = load_families(root) if root else []
+    found = load_families(root, families or ()) if root else []
     shown = [family for family in found if families is None or family.name in families]
     pictures = Pictures()
     return VerdictSection(

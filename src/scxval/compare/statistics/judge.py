@@ -57,7 +57,7 @@ def _judged(
     questions: int,
 ) -> Judged:
     if agree is None or beyond is None:
-        reason = f"{_runs(answer)}: {_untested(answer)}"
+        reason = f"{_runs(answer)}: {why_untested(answer)}"
         return Judged(Verdict.INCONCLUSIVE, reason, None, None, None)
     where = (
         f"B's mean {number(answer.mean_b)} against {number(answer.mean_a)} of A, which agrees from"
@@ -80,7 +80,8 @@ def _judged(
     return Judged(Verdict.INCONCLUSIVE, reason, agree, beyond, q)
 
 
-def _untested(answer: Answer) -> str:
+def why_untested(answer: Answer) -> str:
+    """Why the runs of an answer without p-values are too few for a test."""
     if answer.sd_a is None or answer.sd_b is None:
         return "one run has no spread, nothing can be said of others"
     return f"all of a side alike, which fewer than {FEWEST_ALIKE} runs of few levels are by chance"
