@@ -210,6 +210,17 @@ def test_what_is_not_measured_is_said_beside_the_verdict() -> None:
     )
 
 
+def test_the_same_counts_over_unlike_windows_are_no_spread() -> None:
+    """Of a quantity with two values two runs are alike by chance, whatever their windows make of it."""
+    counted = quantity("switches value", (20.0, 19.98), (23.976, 24.0), blur_a=0.03, blur_b=0.03)
+    (record,) = judge_family("tracer", [pair("x", counted, n=2)], HOW)["pairs"]
+    assert record["quantities"][0]["p_beyond"] is None
+    assert record["verdict"] == "inconclusive"
+    without = replace(counted, blur_a=0.0, blur_b=0.0)
+    (record,) = judge_family("tracer", [pair("x", without, n=2)], HOW)["pairs"]
+    assert record["quantities"][0]["p_beyond"] < HOW.alpha
+
+
 def test_halves_take_four_runs() -> None:
     few = quantity("switches value", runs(100, 1, 3, 1e-4), runs(100, 2, 3, 1e-4))
     (record,) = judge_family("tracer", [pair("x", few, n=3)], HOW)["pairs"]

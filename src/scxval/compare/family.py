@@ -113,8 +113,9 @@ def _asked(pair: Pair, quantity: Quantity) -> _Asked:
     # A similarity is of two runs: one of two seeds says nothing of how others are alike.
     of_runs = quantity.metric != SIMILARITY
     try:
-        a = Side(quantity.a, pair.a.deterministic and of_runs)
-        return _Asked(quantity, a, Side(quantity.b, pair.b.deterministic and of_runs))
+        a = Side(quantity.a, pair.a.deterministic and of_runs, quantity.blur_a)
+        b = Side(quantity.b, pair.b.deterministic and of_runs, quantity.blur_b)
+        return _Asked(quantity, a, b)
     except ScxvalError as error:
         raise ScxvalError(f"pair {pair.path}, {quantity.name}: {error}") from error
 
@@ -128,7 +129,7 @@ def _judge(answers: Mapping[Key, Answer], how: Compare) -> dict[Key, Judged]:
 def _distorted(name: str, asked: Mapping[Key, _Asked], how: Compare) -> dict[Key, bool]:
     """Of each question with such a copy of A, whether it tells the copy from A."""
     sides = {
-        key: (item.a, Side(item.quantity.controls[name], item.a.deterministic))
+        key: (item.a, replace(item.a, values=item.quantity.controls[name]))
         for key, item in asked.items()
         if item.tested and item.quantity.controls.get(name)
     }
@@ -138,7 +139,10 @@ def _distorted(name: str, asked: Mapping[Key, _Asked], how: Compare) -> dict[Key
 def _halves(asked: Mapping[Key, _Asked], how: Compare) -> dict[Key, bool]:
     """Of each question with enough runs of A, whether it tells every other run from the rest."""
     sides = {
-        key: (Side(item.a.values[::2]), Side(item.a.values[1::2]))
+        key: (
+            Side(item.a.values[::2], blur=item.a.blur),
+            Side(item.a.values[1::2], blur=item.a.blur),
+        )
         for key, item in asked.items()
         if item.tested and item.a.n >= FEWEST_FOR_HALVES
     }
