@@ -261,6 +261,15 @@ def test_a_deterministic_side_is_one_value() -> None:
     assert undetermined["verdict"] == "inconclusive"
 
 
+def test_one_seed_that_is_left_of_several_is_a_run() -> None:
+    """Where seeds differ, what one of them says is not known of the others."""
+    value = quantity("switches value", runs(100, 1), (100.0,))
+    simulator = pair("x", value, b=group("builtin", 3, deterministic=True))
+    (record,) = judge_family("tracer", [simulator], HOW)["pairs"]
+    assert record["verdict"] == "inconclusive"
+    assert record["quantities"][0]["sd_b"] is None
+
+
 def test_a_check_that_failed_voids_whatever_the_numbers_say() -> None:
     failed = Check("simulated again", False, "row 7 differs")
     record = judge_family("tracer", [same(checks=(failed,)), same("other", 7)], HOW)

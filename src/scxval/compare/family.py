@@ -110,12 +110,14 @@ def _check(family: str, pairs: Sequence[Pair]) -> None:
 
 
 def _asked(pair: Pair, quantity: Quantity) -> _Asked:
-    # A similarity is of two runs: one of two seeds says nothing of how others are alike.
-    of_runs = quantity.metric != SIMILARITY
+    def side(group: Group, values: tuple[float, ...], blur: float) -> Side:
+        # One value of several seeds says nothing of the others; a similarity is of two runs.
+        left = len(values) == 1 < len(group.runs) or quantity.metric == SIMILARITY
+        return Side(values, group.deterministic and not left, blur)
+
     try:
-        a = Side(quantity.a, pair.a.deterministic and of_runs, quantity.blur_a)
-        b = Side(quantity.b, pair.b.deterministic and of_runs, quantity.blur_b)
-        return _Asked(quantity, a, b)
+        a = side(pair.a, quantity.a, quantity.blur_a)
+        return _Asked(quantity, a, side(pair.b, quantity.b, quantity.blur_b))
     except ScxvalError as error:
         raise ScxvalError(f"pair {pair.path}, {quantity.name}: {error}") from error
 
