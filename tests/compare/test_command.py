@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scxval.cli import main
-from scxval.compare.text import exit_status
+from scxval.compare.text import exit_status, lines
 from scxval.compare.verdict import Verdict
 
 from ..conftest import ROOT
@@ -114,6 +114,13 @@ def test_two_workloads_are_refused(folder: Path, capsys: pytest.CaptureFixture[s
 def test_nothing_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert compare("a", "b") == 2
     assert "nothing to compare at 'a'" in capsys.readouterr().err
+
+
+def test_a_name_moves_no_cursor() -> None:
+    control = {"name": "\x1b[2J\u202e", "passed": None, "reason": "\u00b5s"}
+    assert list(lines({"pairs": [], "controls": [control]})) == [
+        "  control    \\x1b[2J\\u202e: not run, \u00b5s"
+    ]
 
 
 def test_exit_statuses() -> None:

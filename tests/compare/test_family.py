@@ -210,6 +210,17 @@ def test_what_is_not_measured_is_said_beside_the_verdict() -> None:
     )
 
 
+def test_the_same_counts_over_unlike_windows_are_no_spread() -> None:
+    """Of a quantity with two values two runs are alike by chance, whatever their windows make of it."""
+    counted = quantity("switches value", (20.0, 19.98), (23.976, 24.0), blur_a=0.03, blur_b=0.03)
+    (record,) = judge_family("tracer", [pair("x", counted, n=2)], HOW)["pairs"]
+    assert record["quantities"][0]["p_beyond"] is None
+    assert record["verdict"] == "inconclusive"
+    without = replace(counted, blur_a=0.0, blur_b=0.0)
+    (record,) = judge_family("tracer", [pair("x", without, n=2)], HOW)["pairs"]
+    assert record["quantities"][0]["p_beyond"] < HOW.alpha
+
+
 def test_halves_take_four_runs() -> None:
     few = quantity("switches value", runs(100, 1, 3, 1e-4), runs(100, 2, 3, 1e-4))
     (record,) = judge_family("tracer", [pair("x", few, n=3)], HOW)["pairs"]
@@ -248,6 +259,15 @@ def test_a_deterministic_side_is_one_value() -> None:
     assert record["verdict"] == "agree"
     (undetermined,) = judge_family("tracer", [pair("x", value)], HOW)["pairs"]
     assert undetermined["verdict"] == "inconclusive"
+
+
+def test_one_seed_that_is_left_of_several_is_a_run() -> None:
+    """Where seeds differ, what one of them says is not known of the others."""
+    value = quantity("switches value", runs(100, 1), (100.0,))
+    simulator = pair("x", value, b=group("builtin", 3, deterministic=True))
+    (record,) = judge_family("tracer", [simulator], HOW)["pairs"]
+    assert record["verdict"] == "inconclusive"
+    assert record["quantities"][0]["sd_b"] is None
 
 
 def test_a_check_that_failed_voids_whatever_the_numbers_say() -> None:

@@ -37,7 +37,6 @@ def test_a_cell_is_all_its_repetitions_in_order(runs: Path, tmp_path: Path) -> N
     assert [run.name for run in found.runs] == ["rep0", "rep2", "rep10"]
     assert found.workload == "calibration"
     assert not found.simulated
-    assert not found.bare
 
 
 @pytest.mark.parametrize("end", ["rep2", "rep2/", "rep2/events.parquet"])
@@ -45,7 +44,6 @@ def test_one_run_by_its_folder_or_its_table(runs: Path, tmp_path: Path, end: str
     for given in (f"{CELL}/{end}", str(runs / CELL / end)):
         found = named(given, [runs], tmp_path / "scratch")
         assert [run.name for run in found.runs] == ["rep2"]
-        assert not found.bare
 
 
 def test_seeds_are_simulations(tmp_path: Path) -> None:
@@ -66,7 +64,6 @@ def test_a_bare_table_is_a_run_of_its_whole_span(tmp_path: Path) -> None:
     for name in ("events.parquet", "capability.json"):
         shutil.copy(CAPTURE / name, tmp_path)
     found = named(str(tmp_path / "events.parquet"), [], tmp_path / "scratch")
-    assert found.bare
     (run,) = found.runs
     assert read_events(run / "events.parquet").equals(read_events(CAPTURE / "events.parquet"))
     status = json.loads((run / "status.json").read_text())
@@ -78,7 +75,6 @@ def test_a_bare_table_is_a_run_of_its_whole_span(tmp_path: Path) -> None:
 def test_a_trace_is_converted(tmp_path: Path) -> None:
     trace = next(TRACE.glob("bpftrace.txt*"))
     found = named(str(trace), [], tmp_path / "scratch")
-    assert found.bare
     assert read_events(found.runs[0] / "events.parquet").num_rows > 1000
 
 

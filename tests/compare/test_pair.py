@@ -58,6 +58,16 @@ def test_a_pair_of_groups(tmp_path: Path, how: Compare) -> None:
     ElementTree.parse(output / "divergence.svg")
 
 
+def test_sides_on_unlike_kernels_are_said(tmp_path: Path, how: Compare) -> None:
+    """The host is taken for the kernel of its entry, whatever it runs."""
+    a, b = group(tmp_path / "a", [0, 1], 40), group(tmp_path / "b", [2, 3], 40)
+    for folder in (*a, *b):
+        edit(folder / "provenance.json", guest={"release": "7.2.1"})
+    assert not any("kernel" in note for note in made(spec(how, a, b)).notes)
+    edit(b[1] / "provenance.json", guest={"release": "6.1.0"})
+    assert "kernels: A ran on 7.2.1, B on 6.1.0, 7.2.1" in made(spec(how, a, b)).notes
+
+
 def test_the_same_runs_on_both_sides_are_the_same(tmp_path: Path, how: Compare) -> None:
     a = group(tmp_path / "a", [0, 1], 4)
     pair = made(spec(how, a, a))

@@ -22,7 +22,7 @@ from scxval.events.capability import read_capability
 from scxval.events.metrics import measure
 from scxval.events.table import read_events
 
-from .runs import CAPTURE, TASKS, WORKLOAD, group, read, settings
+from .runs import CAPTURE, TASKS, WORKLOAD, group, make_run, piece, read, settings
 from .test_prepare import blind_to
 
 MARGIN = Margin(0.1, 0, "for a test")
@@ -140,6 +140,19 @@ def test_what_the_workload_says_of_a_task_is_no_starved_copy(tmp_path: Path, how
     a = group(tmp_path / "a", [0], 2, reported=said)
     quantities = named(compared(asking(how, "rtapp_period count", scope="task"), a, a))
     assert quantities["rtapp_period count task busy"].controls.keys() == {"dilated"}
+
+
+def test_rates_know_what_the_windows_lengths_make_of_them(tmp_path: Path, how: Compare) -> None:
+    start, end = piece(0, 2)
+    a = [make_run(tmp_path / f"a{k}", (start, end + k * 10**6)) for k in range(3)]
+    asked = asking(how, "context_switches value", "slice_length p50", "run_time value")
+    quantities = named(compared(asked, a, a[:1]))
+    lengths = [read(folder).length_ns for folder in a]
+    counted = quantities["context_switches value"]
+    expected = max(counted.a) * (1 - min(lengths) / max(lengths))
+    assert counted.blur_a == pytest.approx(expected) and counted.blur_a > 0
+    assert counted.blur_b == 0
+    assert quantities["slice_length p50"].blur_a == quantities["run_time value"].blur_a == 0
 
 
 def test_the_share_of_one_task_name_is_pinned(tmp_path: Path, how: Compare) -> None:

@@ -19,7 +19,12 @@ rule agreement_same_run:
     log:
         f"logs/agreement/{SAME_RUN}/{PAIR_DIR}.log",
     params:
-        code=code("study/agreement*.py", "events/*.py"),
+        code=code(
+            "study/agreement*.py",
+            "events/*.py",
+            "compare/clock.py",
+            "compare/verdict.py",
+        ),
         limits=AGREEMENT,
     shell:
         """

@@ -110,11 +110,14 @@ def _check(family: str, pairs: Sequence[Pair]) -> None:
 
 
 def _asked(pair: Pair, quantity: Quantity) -> _Asked:
-    # A similarity is of two runs: one of two seeds says nothing of how others are alike.
-    of_runs = quantity.metric != SIMILARITY
+    def side(group: Group, values: tuple[float, ...], blur: float) -> Side:
+        # One value of several seeds says nothing of the others; a similarity is of two runs.
+        left = len(values) == 1 < len(group.runs) or quantity.metric == SIMILARITY
+        return Side(values, group.deterministic and not left, blur)
+
     try:
-        a = Side(quantity.a, pair.a.deterministic and of_runs)
-        return _Asked(quantity, a, Side(quantity.b, pair.b.deterministic and of_runs))
+        a = side(pair.a, quantity.a, quantity.blur_a)
+        return _Asked(quantity, a, side(pair.b, quantity.b, quantity.blur_b))
     except ScxvalError as error:
         raise ScxvalError(f"pair {pair.path}, {quantity.name}: {error}") from error
 
@@ -128,7 +131,7 @@ def _judge(answers: Mapping[Key, Answer], how: Compare) -> dict[Key, Judged]:
 def _distorted(name: str, asked: Mapping[Key, _Asked], how: Compare) -> dict[Key, bool]:
     """Of each question with such a copy of A, whether it tells the copy from A."""
     sides = {
-        key: (item.a, Side(item.quantity.controls[name], item.a.deterministic))
+        key: (item.a, replace(item.a, values=item.quantity.controls[name]))
         for key, item in asked.items()
         if item.tested and item.quantity.controls.get(name)
     }
@@ -138,7 +141,10 @@ def _distorted(name: str, asked: Mapping[Key, _Asked], how: Compare) -> dict[Key
 def _halves(asked: Mapping[Key, _Asked], how: Compare) -> dict[Key, bool]:
     """Of each question with enough runs of A, whether it tells every other run from the rest."""
     sides = {
-        key: (Side(item.a.values[::2]), Side(item.a.values[1::2]))
+        key: (
+            Side(item.a.values[::2], blur=item.a.blur),
+            Side(item.a.values[1::2], blur=item.a.blur),
+        )
         for key, item in asked.items()
         if item.tested and item.a.n >= FEWEST_FOR_HALVES
     }

@@ -31,14 +31,13 @@ _RUN = re.compile(r"(rep|seed)(\d+)")
 @dataclass(frozen=True)
 class Named:
     """One side: `name` as it is shown, the folders of its runs, and of which workload they are, if one
-    says. `simulated`: they are simulations. `bare`: it was a file, of which nothing else is known.
+    says. `simulated`: they are simulations.
     """
 
     name: str
     runs: tuple[Path, ...]
     workload: str = ""
     simulated: bool = False
-    bare: bool = False
 
 
 def named(given: str, roots: Sequence[Path], scratch: Path) -> Named:
@@ -63,7 +62,7 @@ def named(given: str, roots: Sequence[Path], scratch: Path) -> Named:
 
 
 def _of_file(given: str, path: Path, scratch: Path) -> Named:
-    return Named(given, (_bare(path, scratch),), bare=True)
+    return Named(given, (_bare(path, scratch),))
 
 
 def _runs(path: Path) -> list[Path]:

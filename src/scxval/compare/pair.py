@@ -178,7 +178,7 @@ def compare(spec: Spec) -> Compared:
         alignments=laid.entries,
         checks=tuple(simulated_again(spec.again)),
         not_measured=not_measured,
-        notes=(*common.notes, *found.notes, *_run_notes(a, b)),
+        notes=(*_kernels(a, b), *common.notes, *found.notes, *_run_notes(a, b)),
     )
     return Compared(pair, laid.first)
 
@@ -235,6 +235,14 @@ def _distances(
         counts_a, counts_b = (tuple(len(one) for one in side) for side in (a, b))
         found.append(Distance(metric, "ns", counts_a, counts_b, *distances(a, b, how)))
     return tuple(found), missing
+
+
+def _kernels(a: _Runs, b: _Runs) -> list[str]:
+    """That the sides ran on unlike kernels, which a difference may be of: a host has its own."""
+    said = [sorted({runs.sources[k].release for k in runs.used} - {""}) for runs in (a, b)]
+    if not all(said) or said[0] == said[1]:
+        return []
+    return [f"kernels: A ran on {', '.join(said[0])}, B on {', '.join(said[1])}"]
 
 
 def _run_notes(a: _Runs, b: _Runs) -> list[str]:

@@ -219,6 +219,8 @@ class _Sides:
             carries=item.carries and not pinned,
             why_not=why,
             controls=_controls(sides[0], read),
+            blur_a=_blur(item, sides[0], _numbers(values[0])),
+            blur_b=_blur(item, sides[1], _numbers(values[1])),
         )
 
     def _must_be_seen(self, metric: Metric) -> None:
@@ -375,6 +377,16 @@ def _numbers(values: Sequence[float | None]) -> tuple[float, ...]:
     if len(found) < len(values):
         raise _NotMeasuredError("no value in some runs that measure it")
     return found
+
+
+def _blur(item: Compared, side: Sequence[Numbers], values: Sequence[float]) -> float:
+    """By how much equal counts differ as rates, because runs' windows are of unlike length."""
+    metric = _METRICS.get(item.metric)
+    if not (item.stat == "count" or (metric is not None and metric.unit == "count")):
+        return 0.0
+    lengths = [_divisor(item, metric, run) for run in side]
+    # A little more, for rounding.
+    return max(values) * (1 - min(lengths) / max(lengths)) * (1 + 1e-9)
 
 
 def _controls(side: Sequence[Numbers], read: _Read) -> dict[str, tuple[float, ...]]:

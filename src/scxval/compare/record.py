@@ -51,7 +51,8 @@ class Quantity:
     """One number a run, of the runs in which it is measured; `name` is unique in its pair.
 
     `controls` are the numbers of distorted copies of A's runs, in A's order, by the copy's name. `task` is ""
-    for those of the whole workload. Not `carries`: `why_not` says why no verdict is made of it.
+    for those of the whole workload. Not `carries`: `why_not` says why no verdict is made of it. `blur_a` and
+    `blur_b`: by how much a side's runs differ when they are alike, as equal counts over unlike windows do.
     """
 
     name: str
@@ -65,6 +66,8 @@ class Quantity:
     carries: bool = True
     why_not: str = ""
     controls: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    blur_a: float = 0.0
+    blur_b: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ class Source:
     `covered_ns` is the same with it, `workload_ns` the workload's own. Without events (tracer `none`)
     `capability` is None. `reasons` are those of its TaskWoke rows, None where it does not fill them;
     `ran` the names of the tasks that had a CPU in the window. `reported` is what the workload
-    says of itself. `cpus` are the machine's, None where nobody says. `notes` are for the reader.
+    says of itself. `cpus` are the machine's, None where nobody says; `release` is the kernel's that the
+    guest told, "" where none did. `notes` are for the reader.
     """
 
     folder: Path
@@ -69,6 +70,7 @@ class Source:
     ran: frozenset[str] = frozenset()
     reported: dict[Key, Cell] = field(default_factory=dict)
     cpus: list[int] | None = None
+    release: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -122,7 +124,7 @@ def _ended_well(
         notes.append(trouble)
     source = replace(source, workload_ns=workload_ns, reported=reported, notes=tuple(notes))
     provenance, trouble = _provenance(folder / "provenance.json")
-    source = replace(source, cpus=_cpus(provenance))
+    source = replace(source, cpus=_cpus(provenance), release=_release(provenance))
     if not simulated:
         step = moved(provenance.get("clocks") or (), clock_step_ns)
         if step:
@@ -254,6 +256,11 @@ def _cpus(provenance: dict[str, Any]) -> list[int] | None:
     machine = provenance.get("machine")
     count = machine.get("vcpus") if isinstance(machine, dict) else None
     return list(range(count)) if isinstance(count, int) and count > 0 else None
+
+
+def _release(provenance: dict[str, Any]) -> str:
+    guest = provenance.get("guest")
+    return str(guest.get("release") or "") if isinstance(guest, dict) else ""
 
 
 def _reported(path: Path) -> tuple[dict[Key, Cell], str]:

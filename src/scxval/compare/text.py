@@ -14,7 +14,16 @@ _HEAD = ("quantity", "A", "B", "B/A or B-A", "interval", "margin", "verdict")
 
 
 def lines(record: dict[str, Any]) -> Iterator[str]:
-    """The lines for one family's verdicts, pair by pair."""
+    """The lines for one family's verdicts, pair by pair. Names are of traces: none moves the cursor."""
+    for line in _lines(record):
+        yield "".join(char if char.isprintable() else _escaped(char) for char in line)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def _lines(record: dict[str, Any]) -> Iterator[str]:
     for pair in record["pairs"]:
         yield from _pair(pair)
     for control in record["controls"]:

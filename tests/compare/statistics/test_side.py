@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 import statistics
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -57,3 +58,15 @@ def test_what_has_no_mean_is_refused(values: tuple[float, ...]) -> None:
 )
 def test_runs_that_are_all_alike_have_to_be_five(a: Side, b: Side, enough: bool) -> None:
     assert enough_for_a_test(a, b) is enough_for_a_test(b, a) is enough
+
+
+def test_counts_over_windows_of_other_lengths_are_alike_and_take_as_many_runs() -> None:
+    """40 events in 2.000 s and in 2.002 s are the same number: their spread is the windows'."""
+    blur = 20.0 * (1 - 2.0 / 2.002) * (1 + 1e-9)
+    a = Side((40 / 2.0, 40 / 2.002), blur=blur)
+    b = Side((48 / 2.002, 48 / 2.0), blur=1.2 * blur)
+    assert not enough_for_a_test(a, b)
+    assert not enough_for_a_test(replace(a, values=a.values[:1] * 2), b)
+    assert enough_for_a_test(a, replace(b, blur=0.0))
+    five = [Side((*side.values, *side.values, side.values[0]), blur=side.blur) for side in (a, b)]
+    assert enough_for_a_test(*five)

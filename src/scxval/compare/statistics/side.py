@@ -18,11 +18,13 @@ class Side:
     """The values of one quantity, one a run, in any unit; at least one, all finite (else ScxvalError).
 
     `deterministic`: a single value stands for all runs there could be, as a simulator's does, so that its
-    variance is known to be 0. With several values (seeds) they are runs like any others.
+    variance is known to be 0. With several values (seeds) they are runs like any others. `blur`: by how
+    much equal runs may differ here, as equal counts do over windows of unlike length.
     """
 
     values: tuple[float, ...]
     deterministic: bool = False
+    blur: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what no statistic can be had of."""
@@ -45,6 +47,11 @@ class Side:
     def constant(self) -> bool:
         """Whether no run differs from another."""
         return min(self.values) == max(self.values)
+
+    @property
+    def alike(self) -> bool:
+        """Whether no run differs from another by more than the blur."""
+        return max(self.values) - min(self.values) <= self.blur
 
     @property
     def mean(self) -> float:
@@ -70,6 +77,6 @@ def enough_for_a_test(a: Side, b: Side) -> bool:
     """
     if a.sd is None or b.sd is None:
         return False
-    if not (a.constant and b.constant):
+    if not (a.alike and b.alike):
         return True
     return all(side.deterministic or side.n >= FEWEST_ALIKE for side in (a, b))
