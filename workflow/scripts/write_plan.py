@@ -5,6 +5,7 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
-Path(snakemake.output.plan).write_text(f"{snakemake.params.plan}\n", encoding="utf-8")
+# Snakemake defines `snakemake` in a script of a rule.
+Path(snakemake.output.plan).write_text(  # noqa: F821
+    f"{snakemake.params.plan}\n", encoding="utf-8"
+)
