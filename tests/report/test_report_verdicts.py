@@ -84,7 +84,7 @@ def test_a_family_has_its_verdict_counts_controls_and_reason(tree: Tree) -> None
     for control in ("dilated", "starved", "real against real", "simulated again"):
         assert f"passed {control}" in row[3]
     assert row[4] == "2"
-    assert row[5] == "1 of 2 pairs: scx_rusty"
+    assert row[5] == "1 of 2 pairs: scx_rusty; 1 more have no numbers"
     headline = dict(
         zip([e.text for e in page.all("dt")], [e.text for e in page.all("dd")], strict=True)
     )
