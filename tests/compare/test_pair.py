@@ -36,13 +36,13 @@ def made(text: dict[str, Any]) -> Pair:
 
 
 def test_a_pair_of_groups(tmp_path: Path, how: Compare) -> None:
-    a, b = group(tmp_path / "a", [0, 2, 4], 6), group(tmp_path / "b", [1, 3, 5], 6)
+    a, b = group(tmp_path / "a", [0, 2, 4, 6], 8), group(tmp_path / "b", [1, 3, 5, 7], 8)
     text, output = json.dumps(spec(how, a, b)), tmp_path / "out"
     assert main(["--spec", text, "--output", str(output)]) == 0
     pair = read_pair(output / "pair.json")
     # JSON has no tuples.
     assert replace(pair, alignments=()) == replace(made(json.loads(text)), alignments=())
-    assert [run.used for run in (*pair.a.runs, *pair.b.runs)] == [True] * 6
+    assert [run.used for run in (*pair.a.runs, *pair.b.runs)] == [True] * 8
     assert all(run.removed["warm-up"] > 0 for run in pair.a.runs)
     assert pair.settled is None
     assert "similarity value" in {quantity.name for quantity in pair.quantities}

@@ -151,3 +151,9 @@ def test_any_field_may_hold_anything(tmp_path: Path, name: str, place: int, valu
         assert source.used == (not source.why)
     finally:
         (folder / name).write_text(text)
+
+
+def test_a_value_that_is_no_number_is_none(tmp_path: Path) -> None:
+    rows = [RTAPP, ("workload", "", "result_speed", "value", float("nan"), "MB/s", 1)]
+    source = read(make_run(tmp_path / "run", piece(0, 4), reported=rows))
+    assert source.reported["workload", "", "result_speed", "value"].value is None

@@ -63,7 +63,9 @@ def verdicts_follow(workdir: Workdir) -> None:
     assert passed["real against real"] is None
     assert {"dilated", "starved"} <= set(passed)
     names = {quantity["name"] for quantity in pair["quantities"]}
-    assert {"context_switches value", "wakeup_latency p50", "similarity value"} <= names
+    assert {"context_switches value", "wakeup_latency p50"} <= names
+    assert "4 runs" in pair["not_measured"]["similarity value"]
+    assert [entry["sides"] for entry in pair["alignments"]] == ["A/B", "A/B", "A/A"]
     assert {"run_time value task hog", "run_time value task per8"} <= names
     rows = pq.read_table(folder / f"simulator/builtin/{RUN}/alignment.parquet")
     assert "matched" in rows["op"].to_pylist()

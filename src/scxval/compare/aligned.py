@@ -19,13 +19,15 @@ import pyarrow as pa
 from scxval.catalog.comparison import Compare
 from scxval.compare.alignment import Alignment, align
 from scxval.compare.prepare import Common, Prepared
-from scxval.compare.quantities import SIMILARITY
-from scxval.compare.record import Quantity
+from scxval.compare.record import SIMILARITY, Quantity
 from scxval.events.metrics.rows import numbers
 from scxval.events.schema import EVENT_SCHEMA
 
 # Each is a pass over two runs' events; more than these say little more.
 MOST_PAIRS = 6
+
+# Two pairs of A's runs that share none: one similarity alone has no spread.
+FEWEST_RUNS = 4
 
 # A run's name and its events, read when they are needed.
 Reader = tuple[str, Callable[[], Prepared]]
@@ -47,8 +49,12 @@ class Laid:
             return None, ""
         if not self.between:
             return None, "no two runs could be aligned"
-        if not self.within_a:
-            return None, "A has no two runs to be aligned with each other"
+        if len(self.within_a) < 2:
+            pairs = len(self.within_a)
+            return None, (
+                f"A's runs make {pairs} pairs that share none: what can be expected of two runs takes "
+                f"2 pairs, {FEWEST_RUNS} runs"
+            )
         item = found[0]
         why = "" if item.carries else item.margin.reason
         return (

@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from scxval.catalog.comparison import FAMILIES, Compare, compare_from_json
-from scxval.compare.quantities import SIMILARITY
-from scxval.compare.record import Group, Pair, Quantity, read_pair
+from scxval.compare.record import SIMILARITY, Group, Pair, Quantity, read_pair
 from scxval.compare.statistics.contrast import Moments, within_and_beyond
 from scxval.compare.statistics.judge import Judged, judge, why_untested
 from scxval.compare.statistics.multiple import benjamini_hochberg, holm

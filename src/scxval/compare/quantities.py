@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from scxval.catalog.comparison import Compare, Compared
 from scxval.compare.distort import COPIES
 from scxval.compare.prepare import Common, Prepared
-from scxval.compare.record import Quantity
+from scxval.compare.record import SIMILARITY, Quantity
 from scxval.compare.source import REPORTED, Cell, Key, cells
 from scxval.errors import ScxvalError, unknown_name
 from scxval.events.metrics import METRICS, Form, Metric, measure_with_samples
@@ -21,8 +21,6 @@ from scxval.events.metrics.rows import I64
 
 # Metrics whose distributions of single events are held against each other.
 DISTRIBUTIONS = ("wakeup_latency", "scheduling_delay", "slice_length", "dsq_latency")
-# How event by event alignment is named among the quantities (scxval.compare.aligned).
-SIMILARITY = "similarity"
 # A percentile of fewer samples lies between the outermost ones.
 FEWEST = {"p50": 5, "p90": 20, "p99": 100}
 

@@ -18,6 +18,8 @@ from scxval.errors import ScxvalError
 from scxval.files import write_json
 
 SCHEMA = 1
+# How event by event alignment is named among the quantities (scxval.compare.aligned).
+SIMILARITY = "similarity"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ them than memory.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -274,7 +275,11 @@ def _reported(path: Path) -> tuple[dict[Key, Cell], str]:
 
 
 def cells(metrics: pa.Table) -> dict[Key, Cell]:
-    """The rows of a metrics table by their names."""
+    """The rows of a metrics table by their names; a value that is no finite number is none."""
     columns = ("scope", "name", "metric", "stat", "value", "unit", "n")
     rows = zip(*(metrics[column].to_pylist() for column in columns), strict=True)
-    return {tuple(row[:4]): Cell(*row[4:]) for row in rows}
+    return {tuple(row[:4]): Cell(_finite(row[4]), *row[5:]) for row in rows}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
