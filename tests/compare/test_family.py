@@ -197,7 +197,7 @@ def test_a_pair_is_void_for_its_own_questions_alone() -> None:
     (found, _) = record["pairs"]
     assert found["void"] == record["void"] == []
     assert found["verdict"] == "inconclusive"
-    assert "4 and 4 runs cannot decide: all of a side alike" in found["reason"]
+    assert "all of a side alike" in found["reason"]
     assert control(found, HALVES)["reason"] == "not run: no quantity has the runs for it"
 
 
@@ -206,7 +206,7 @@ def test_what_is_not_measured_is_said_beside_the_verdict() -> None:
     (record,) = judge_family("tracer", [same(not_measured=missing)], HOW)["pairs"]
     assert record["verdict"] == "agree"
     assert record["reason"] == (
-        "all 1 quantities agree; not measured: migrations value; slices p50"
+        "of 1 quantities all agree; not measured: migrations value; slices p50"
     )
 
 
@@ -237,7 +237,7 @@ def test_one_run_a_side_decides_nothing_and_says_so() -> None:
     record = judge_family("tracer", [pair("x", single, n=1)], HOW)
     (found,) = record["pairs"]
     assert found["verdict"] == record["verdict"] == "inconclusive"
-    assert "1 and 1 runs cannot decide: one run has no spread" in found["reason"]
+    assert "one run has no spread" in found["reason"]
     assert found["void"] == record["void"] == []
     assert record["questions"] == 0
     assert [c["passed"] for c in record["controls"]] == [None] * 3
@@ -249,7 +249,7 @@ def test_undecided_says_how_many_runs_would_do() -> None:
     assert record["verdict"] == "inconclusive"
     needed = record["quantities"][0]["needed_runs"]
     assert needed > RUNS
-    assert f"8 and 8 runs cannot decide, up to {needed} a side are needed" in record["reason"]
+    assert f"up to {needed} runs a side are needed" in record["reason"]
 
 
 def test_a_deterministic_side_is_one_value() -> None:

@@ -349,17 +349,14 @@ def _of_quantities(carried: Mapping[str, Judged], numbers: Mapping[str, Answer])
 def _needed(undecided: Iterable[str], numbers: Mapping[str, Answer]) -> str:
     """How many runs would do, if the means are the same."""
     found = [numbers[name] for name in undecided]
-    runs = f"{min(f.n_a for f in found)} and {min(f.n_b for f in found)} runs cannot decide"
-    untested = [f for f in found if f.power is None]
-    if untested:
-        return f"{runs}: {why_untested(untested[0])}"
-    needed = [f.needed_runs for f in found]
-    most = (
-        f"more than {MOST_RUNS}"
-        if None in needed
-        else f"up to {max(n for n in needed if n is not None)}"
-    )
-    return f"{runs}, {most} a side are needed to confirm equal means"
+    said = []
+    needed = [answer.needed_runs for answer in found if answer.power is not None]
+    if needed:
+        counts = [count for count in needed if count is not None]
+        most = f"up to {max(counts)}" if len(counts) == len(needed) else f"more than {MOST_RUNS}"
+        said.append(f"{most} runs a side are needed to confirm equal means")
+    said += dict.fromkeys(why_untested(answer) for answer in found if answer.power is None)
+    return "; ".join(said)
 
 
 def _over_pairs(records: Sequence[Mapping[str, Any]]) -> list[Control]:
