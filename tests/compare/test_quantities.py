@@ -90,6 +90,18 @@ def test_the_configured_quantities_of_a_real_capture(tmp_path: Path, how: Compar
         assert quantity.controls.keys() == {"dilated", "starved"}
 
 
+def test_what_capacity_pins_carries_nothing_whatever_is_configured(
+    tmp_path: Path, how: Compare
+) -> None:
+    a, b = group(tmp_path / "a", [0], 2), group(tmp_path / "b", [1], 2)
+    names = ("run_time value", "utilisation value", "idle_time value", "migrations value")
+    quantities = named(compared(asking(how, *names), a, b))
+    assert {name for name, found in quantities.items() if found.carries} == {"migrations value"}
+    assert quantities["run_time value"].why_not.startswith("pinned by capacity")
+    by_task = named(compared(asking(how, "run_time value", scope="task"), a, b))
+    assert all(found.carries for found in by_task.values())
+
+
 def test_numbers_are_the_metrics_own_as_rates(tmp_path: Path, how: Compare) -> None:
     a, b = group(tmp_path / "a", [0], 2), group(tmp_path / "b", [1], 2)
     asked = asking(

@@ -21,6 +21,8 @@ from scxval.events.metrics.rows import I64
 
 # Metrics whose distributions of single events are held against each other.
 DISTRIBUTIONS = ("wakeup_latency", "scheduling_delay", "slice_length", "dsq_latency")
+# All CPU time together is what the CPUs have, as long as there is work: no verdict, whatever is configured.
+PINNED = ("run_time", "utilisation", "idle_time")
 # A percentile of fewer samples lies between the outermost ones.
 FEWEST = {"p50": 5, "p90": 20, "p99": 100}
 
@@ -201,10 +203,8 @@ class _Sides:
         _must_suffice(item, scope, where, sides)
         read = _reader(item, scope, where)
         values = [tuple(read(run, run.cells) for run in side) for side in sides]
-        pinned = item.metric == "run_time" and bool(task) and len(self.common.comms) == 1
-        why = item.margin.reason if not item.carries else ""
-        if pinned and not why:
-            why = "the workload has one task name, whose share of the CPUs is pinned"
+        pinned = _pinned(item.metric, task, self.common)
+        why = item.margin.reason if not item.carries else pinned
         return Quantity(
             name=name,
             metric=item.metric,
@@ -214,7 +214,7 @@ class _Sides:
             margin=item.margin,
             a=_numbers(values[0]),
             b=_numbers(values[1]),
-            carries=item.carries and not pinned,
+            carries=not why,
             why_not=why,
             controls=_controls(sides[0], read),
             blur_a=_blur(item, sides[0], _numbers(values[0])),
@@ -254,6 +254,15 @@ class _Sides:
             notes[blind] = None
             return "system", ""
         return "workload", ""
+
+
+def _pinned(metric: str, task: str, common: Common) -> str:
+    """Why a metric comes out the same whatever a scheduler does; "" if it does not."""
+    if metric not in PINNED or (task and len(common.comms) > 1):
+        return ""
+    if task:
+        return "the workload has one task name, whose share of the CPUs is pinned"
+    return "pinned by capacity: a workload that fills its CPUs cannot show another value"
 
 
 def workload_blind(a: Sequence[Numbers], b: Sequence[Numbers]) -> str:
