@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -240,7 +241,10 @@ def compare_command(args: argparse.Namespace) -> int:
     config = config_from(args.configfile, args.config)
     asked = Asked(args.a, args.b, (RUNS, SIMULATIONS), args.workload)
     with tempfile.TemporaryDirectory(prefix="scxval-compare-") as scratch:
-        record, compared = compare_asked(asked, config, Path(scratch))
+        # The record names the folders that tables and traces are unpacked to: kept, they stay with it.
+        unpacked = Path(scratch) if args.output is None else args.output / "unpacked"
+        shutil.rmtree(unpacked, ignore_errors=True)
+        record, compared = compare_asked(asked, config, unpacked)
         if args.output is not None:
             write_all(record, compared, args.output)
     print("\n".join(lines(record)))

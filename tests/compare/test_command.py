@@ -19,8 +19,10 @@ from scxval.compare.text import exit_status, lines
 from scxval.compare.verdict import Verdict
 
 from ..conftest import ROOT
-from .runs import STATUS, make_run, piece
+from .runs import CAPTURE, STATUS, make_run, piece
+from .test_named import TRACE as CAPTURES
 
+TRACE = next(CAPTURES.glob("bpftrace.txt*"))
 CELL = "scx_simple/calibration/bpftrace/taskset/tcg4"
 QUICK = "compare={warm_up_ms: 5, resamples: 199}"
 
@@ -101,6 +103,15 @@ def test_slower_runs_disagree(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert not record["void"]
     apart = {q["name"] for q in record["pairs"][0]["quantities"] if q["verdict"] == "disagree"}
     assert "context_switches value" in apart
+
+
+def test_unpacked_tables_stay_with_the_record(folder: Path) -> None:
+    for _ in range(2):
+        assert compare(str(CAPTURE / "events.parquet"), str(TRACE), "--output", "out") == 3
+        record = json.loads(Path("out/verdicts.json").read_text())
+        for side in ("a", "b"):
+            for run in record["pairs"][0][side]["runs"]:
+                assert (folder / run["path"] / "events.parquet").is_file()
 
 
 def test_two_workloads_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
