@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scxval.compare.alignment import Alignment, align
@@ -168,6 +168,7 @@ def test_shift_and_stretch_change_errors_and_drift_only(name: str, by_ns: int, t
 
 
 @given(names, st.floats(0.0, 0.05), st.floats(0.5, 0.95))
+@example("scx_simple.periodic_mix", 0.00390625, 0.5)
 @settings(max_examples=40)
 def test_what_only_the_window_cuts_is_held_against_nobody(
     name: str, late: float, length: float
@@ -186,6 +187,19 @@ def test_what_only_the_window_cuts_is_held_against_nobody(
         assert task.counts.inserted == task.counts.deleted == 0
         # Where a task was before the window, its first row cannot know.
         assert task.counts.substituted <= 1
+
+
+def test_one_activation_more_is_the_windows_doing_and_two_are_not() -> None:
+    table = sequence("scx_simple.periodic_mix")
+    rows = table.filter(pc.equal(table["comm"].cast(pa.string()), "per8"))
+    span = int(0.5 * int(table["time_ns"].to_numpy()[-1]))
+    for periods, inserted in ((1, False), (3, True)):
+        # So much is cut from A's end, though A's window says that it reaches as far as B's.
+        a, b = cut(rows, 0, span - periods * 8_000_000), cut(rows, 0, span)
+        found = align(a, b, kinds(table), None, 64, window_ns=span - 4_000_000)
+        (task,) = found.tasks
+        assert task.activations_b - task.activations_a == periods
+        assert (task.counts.inserted > 0) is inserted
 
 
 def _first_wakeup(rows: pa.Table, side: str) -> int | None:

@@ -154,7 +154,20 @@ class _Pairing:
         one_sided = ~paired & (self.count_a[self.task] > 0) & (self.count_b[self.task] > 0)
         open_a = one_sided & last_a & ~self._ended(a.ends, 1)
         open_b = one_sided & last_b & ~self._ended(b.ends, 3)
-        return leading, trailing, (open_a | open_b).astype(np.int64)
+        late_a = one_sided & last_a & self._late(begin_a, begin_b, -1, length_ns)
+        late_b = one_sided & last_b & self._late(begin_b, begin_a, 1, length_ns)
+        return leading, trailing, (open_a | open_b | late_a | late_b).astype(np.int64)
+
+    def _late(self, begin: I64, other: I64, more: int, length_ns: int) -> Bools:
+        """Whether the one activation that a side has more would have begun after the other's window.
+
+        As long after the one before as on its own side. Of several more, none is the window's doing.
+        """
+        before = np.maximum(np.arange(len(begin)) - 1, 0)
+        one_more = (self.count_b - self.count_a)[self.task] == more
+        expected = other[before] + begin - begin[before]
+        found: Bools = one_more & (self.activation > 1) & (expected >= length_ns)
+        return found
 
     def _begins(self, time_ns: I64, column: int) -> I64:
         """When each activation begins on one side; 0 for what the window's begin cuts."""
