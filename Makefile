@@ -9,7 +9,7 @@ SOURCES := src tests bench
 .PHONY: demo setup provision test lint bench relock lock-python clean
 
 demo: setup
-	@echo "== demo: guest, schedulers, 17 runs and simulations (usually 16 minutes on 2 cores without KVM)"
+	@echo "== demo: guest, schedulers, 17 runs, simulations, verdicts (usually 20 minutes on 2 cores without KVM)"
 	$(SNAKEMAKE)
 	@echo "== open results/report/index.html"
 
@@ -29,7 +29,7 @@ provision: setup
 	$(SNAKEMAKE) provision
 
 test: setup lint provision
-	@echo "== tests, with real virtual machines (usually 20 minutes on 2 cores)"
+	@echo "== tests, with real virtual machines (usually 30 minutes on 2 cores)"
 	$(BIN)/pytest --numprocesses 2 -m "not vm and not workflow"
 	$(BIN)/pytest -m "vm or workflow"
 
