@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,18 +52,22 @@ def starved(run: Prepared, factor: float) -> Prepared:
 COPIES: dict[str, Callable[[Prepared, float], Prepared]] = {"dilated": dilated, "starved": starved}
 
 
+@dataclass(frozen=True)
 class _Slices:
     """Slices of the workload's tasks in the window: places of their rows, clipped ends, and name.
 
     `off` is -1 for a slice that has no switch-out in the window.
     """
 
-    def __init__(self, on: I64, off: I64, start_ns: I64, end_ns: I64, comm: I64) -> None:
-        self.on, self.off, self.start_ns, self.end_ns, self.comm = on, off, start_ns, end_ns, comm
+    on: I64
+    off: I64
+    start_ns: I64
+    end_ns: I64
+    comm: I64
 
     def take(self, which: Bools) -> _Slices:
-        names = ("on", "off", "start_ns", "end_ns", "comm")
-        return _Slices(*(getattr(self, name)[which] for name in names))
+        """Some of them."""
+        return _Slices(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
 def _slices(run: Prepared) -> _Slices:

@@ -22,11 +22,10 @@ from typing import Any
 
 from scxval.catalog.comparison import FAMILIES, Compare, compare_from_json
 from scxval.compare.record import SIMILARITY, Group, Pair, Quantity, read_pair
-from scxval.compare.statistics.contrast import Moments, within_and_beyond
 from scxval.compare.statistics.judge import Judged, judge, why_untested
 from scxval.compare.statistics.multiple import benjamini_hochberg, holm
 from scxval.compare.statistics.power import MOST_RUNS
-from scxval.compare.statistics.question import Answer, ask
+from scxval.compare.statistics.question import Answer, ask, p_values
 from scxval.compare.statistics.side import Side, enough_for_a_test
 from scxval.compare.table import write_tables
 from scxval.compare.verdict import Judgement, Verdict, overall, together, with_words
@@ -160,19 +159,10 @@ def _disagreeing(
     A question that has no such sides counts, and disagrees with nothing.
     """
     tested = [key for key, item in asked.items() if item.tested]
-    p = [_p_beyond(*sides[key], asked[key]) if key in sides else 1.0 for key in tested]
+    found = {key: p_values(*two, asked[key].quantity.margin) for key, two in sides.items()}
+    p = [both[1] if (both := found.get(key)) else 1.0 for key in tested]
     adjusted = dict(zip(tested, holm(p), strict=True))
     return {key: adjusted[key] < how.alpha for key in sides}
-
-
-def _p_beyond(a: Side, b: Side, item: _Asked) -> float:
-    """The p of Answer.p_beyond, without all else that an answer takes."""
-    if not enough_for_a_test(a, b):
-        return 1.0
-    margin = item.quantity.margin
-    ratio = 0.0 if min(*a.values, *b.values) < 0 else margin.ratio
-    of_a, of_b = (Moments(side.mean, side.sd or 0.0, side.n) for side in (a, b))
-    return float(within_and_beyond(of_a, of_b, ratio, margin.absolute)[1])
 
 
 def _distances_q(pairs: Iterable[Pair]) -> dict[Key, float]:

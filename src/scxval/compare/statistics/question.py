@@ -61,20 +61,18 @@ def ask(a: Side, b: Side, margin: Margin, how: Compare, questions: int = 1) -> A
     """
     if questions < 1:
         raise ScxvalError(f"a family of {questions} questions asks nothing")
-    ratio = 0.0 if min(*a.values, *b.values) < 0 else margin.ratio
+    ratio = _ratio(a, b, margin)
     low = a.mean / (1 + ratio) - margin.absolute
     high = a.mean * (1 + ratio) + margin.absolute
     found = effect(a, b, how)
     superiority = _superiority(a, b)
     sd_a, sd_b = a.sd, b.sd
-    if sd_a is None or sd_b is None or not enough_for_a_test(a, b):
+    p = p_values(a, b, margin)
+    if p is None or sd_a is None or sd_b is None:
         return Answer(
             *(a.n, b.n, a.mean, b.mean, sd_a, sd_b, low, high, found),
             *(None, None, None, None, superiority, None, None, None, None),
         )
-    p_agree, p_beyond = within_and_beyond(
-        Moments(a.mean, sd_a, a.n), Moments(b.mean, sd_b, b.n), ratio, margin.absolute
-    )
     design = Design(a.mean, sd_a, sd_b, a.n, b.n, a.known, b.known)
     alpha = how.alpha / questions
     return Answer(
@@ -87,8 +85,8 @@ def ask(a: Side, b: Side, margin: Margin, how: Compare, questions: int = 1) -> A
         agree_low=low,
         agree_high=high,
         effect=found,
-        p_agree=float(p_agree),
-        p_beyond=float(p_beyond),
+        p_agree=p[0],
+        p_beyond=p[1],
         p_welch=_p_welch(a, b),
         p_rank=_p_rank(a, b, how),
         superiority=superiority,
@@ -97,6 +95,21 @@ def ask(a: Side, b: Side, margin: Margin, how: Compare, questions: int = 1) -> A
         smallest_ratio=_smallest_ratio(a, b, design, margin, alpha, how),
         floor=_floor(a, b, how.alpha),
     )
+
+
+def p_values(a: Side, b: Side, margin: Margin) -> tuple[float, float] | None:
+    """`p_agree` and `p_beyond` of the answer, without all else; None where runs are too few for a test."""
+    sd_a, sd_b = a.sd, b.sd
+    if sd_a is None or sd_b is None or not enough_for_a_test(a, b):
+        return None
+    of_a, of_b = Moments(a.mean, sd_a, a.n), Moments(b.mean, sd_b, b.n)
+    agree, beyond = within_and_beyond(of_a, of_b, _ratio(a, b, margin), margin.absolute)
+    return float(agree), float(beyond)
+
+
+def _ratio(a: Side, b: Side, margin: Margin) -> float:
+    """The margin's ratio; it says nothing of negative values."""
+    return 0.0 if min(*a.values, *b.values) < 0 else margin.ratio
 
 
 def _smallest_ratio(
