@@ -215,3 +215,17 @@ class Page(HTMLParser):
         found = self.all(tag, **attrs)
         assert len(found) == 1, (tag, attrs, len(found))
         return found[0]
+
+
+def rows_of(page: Page, caption: str) -> list[list[str]]:
+    """The cells of the tables whose caption begins so."""
+    rows: list[list[str]] = []
+    inside = False
+    for element in page.elements:
+        if element.tag == "caption":
+            inside = element.text.startswith(caption)
+        elif inside and element.tag == "tr":
+            rows.append([])
+        elif inside and element.tag in ("th", "td"):
+            rows[-1].append(element.text)
+    return rows

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from report_tree import IMG, KINDS, Page, Tree, two_cpus
+from report_tree import IMG, KINDS, Page, Tree, rows_of, two_cpus
 
 from scxval.catalog.config import agreement_limits
 from scxval.catalog.model import cell_from_path
@@ -45,19 +45,6 @@ def write(tree: Tree, path: str, a: Source, b: Source) -> Path:
     (folder / "agreement.json").write_text(json.dumps(record))
     pq.write_table(pairs, folder / "pairs.parquet")
     return folder
-
-
-def rows_of(page: Page, caption: str) -> list[list[str]]:
-    rows: list[list[str]] = []
-    inside = False
-    for element in page.elements:
-        if element.tag == "caption":
-            inside = element.text.startswith(caption)
-        elif inside and element.tag == "tr":
-            rows.append([])
-        elif inside and element.tag in ("th", "td"):
-            rows[-1].append(element.text)
-    return rows
 
 
 def text_of(page: Page) -> str:

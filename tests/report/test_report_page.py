@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from report_tree import IMG, SCRIPT, Page, Tree, two_cpus
+from report_tree import IMG, SCRIPT, Page, Tree, rows_of, two_cpus
 
 from scxval.catalog.model import Result
 from scxval.errors import ScxvalError
@@ -28,20 +28,6 @@ CELL = "fair/mix/bpftrace/taskset/tcg4/rep0"
 def headline(page: Page) -> dict[str, str]:
     names = [e.text for e in page.all("dt")]
     return dict(zip(names, [e.text for e in page.all("dd")], strict=True))
-
-
-def cell_texts(page: Page, caption: str) -> list[list[str]]:
-    """The rows of the tables whose caption begins with `caption`."""
-    rows: list[list[str]] = []
-    inside = False
-    for element in page.elements:
-        if element.tag == "caption":
-            inside = element.text.startswith(caption)
-        elif inside and element.tag == "tr":
-            rows.append([])
-        elif inside and element.tag in ("th", "td"):
-            rows[-1].append(element.text)
-    return rows
 
 
 def test_headline_counts_cells_and_names_kernel_accelerator_version_and_time(full: Tree) -> None:
@@ -106,7 +92,7 @@ def test_hostile_names_become_text_only(full: Tree) -> None:
 
 
 def test_excluded_cells_are_listed_with_their_reason(full: Tree) -> None:
-    rows = cell_texts(full.build(), "Cells that cannot exist")
+    rows = rows_of(full.build(), "Cells that cannot exist")
     assert rows[1] == [
         "unsupported",
         f"scx_pair needs an even number of CPUs {IMG}",
@@ -167,7 +153,7 @@ def test_headings_descend_by_one_and_tables_have_caption_and_scope(full: Tree) -
 
 def test_comparison_gives_median_and_range_of_runs_not_of_pooled_events(full: Tree) -> None:
     # The runs' p50 are 55, 65 and 85 us: lateness (step + 1 + rep) * 10 us for step 0 to 9.
-    rows = cell_texts(full.build(), "µs, over repetitions")
+    rows = rows_of(full.build(), "µs, over repetitions")
     header = rows[0]
     assert header == ["scheduler", "median", "min", "max", "n", "events"]
     assert rows[1] == ["fair", "60.0", "55.0", "65.0", "2", "10"]
@@ -201,7 +187,7 @@ def test_lossy_run_is_shown_but_not_in_the_median(tree: Tree) -> None:
     lossy = tree.run(CELL[:-1] + "1", outcome="tracer_lost_events", reason="lost 7 events")
     tree.events(lossy, two_cpus(5))
     page = tree.build()
-    assert cell_texts(page, "µs, over repetitions")[1] == [
+    assert rows_of(page, "µs, over repetitions")[1] == [
         "fair",
         "55.0",
         "55.0",
@@ -218,14 +204,14 @@ def test_a_failed_run_with_metrics_does_not_enter_the_comparison(tree: Tree) -> 
     tree.events(tree.run(CELL), two_cpus(0))
     failed = tree.run(CELL[:-1] + "1", outcome="scheduler_ejected", reason="gone")
     tree.events(failed, two_cpus(9))
-    rows = cell_texts(tree.build(), "µs, over repetitions")
+    rows = rows_of(tree.build(), "µs, over repetitions")
     assert rows[1] == ["fair", "55.0", "55.0", "55.0", "1 of 2", "10"]
 
 
 def test_different_tracers_are_never_mixed(tree: Tree) -> None:
     tree.events(tree.run(CELL), two_cpus(0))
     tree.events(tree.run(CELL.replace("bpftrace", "wprof")), two_cpus(9))
-    rows = cell_texts(tree.build(), "µs, over repetitions")
+    rows = rows_of(tree.build(), "µs, over repetitions")
     values = [row for row in rows if row[0] == "fair"]
     assert ["fair", "55.0", "55.0", "55.0", "1", "10"] in values
     assert ["fair", "145", "145", "145", "1", "10"] in values
@@ -324,7 +310,7 @@ def test_untraced_condition_shows_what_the_workload_says_of_itself(tree: Tree) -
         path = folder / "metrics.parquet"
         write_metrics(pa.concat_tables([pq.read_table(path, schema=METRIC_SCHEMA), said]), path)
     # Of what no tracer measured there is no row.
-    heading, row = cell_texts(tree.build(), "Median (minimum")
+    heading, row = rows_of(tree.build(), "Median (minimum")
     assert heading[-2:] == ["fair", "scx_simple"]
     shown = ["1.50 (1.50\u20131.50; 1)", "2.50 (2.50\u20132.50; 1)"]
     assert row == ["workload", "", "result_time", "value", "s", *shown]
@@ -363,10 +349,10 @@ def test_provenance_says_common_facts_once_and_differing_ones_by_run(full: Tree)
     record["guest"]["kernel"] = "7.3.4-other"
     path.write_text(json.dumps(record))
     page = full.build()
-    common = dict(row for row in cell_texts(page, "Facts that are the same")[1:])
+    common = dict(row for row in rows_of(page, "Facts that are the same")[1:])
     assert common["vm.argv"] == "qemu -m '2 G'"
     assert "guest.kernel" not in common
-    rows = cell_texts(page, "Facts with few values")
+    rows = rows_of(page, "Facts with few values")
     assert rows[1][:3] == ["guest.kernel", "7.3.4-other", "1"]
     assert rows[2][:2] == ["7.2.13-test", "3"]
     assert headline(page)["Guest kernel"] == "7.2.13-test; 7.3.4-other"
@@ -424,7 +410,7 @@ def test_timeline_says_when_its_window_is_not_the_one_asked_for(tree: Tree) -> N
 
 def test_timeline_table_gives_time_within_the_window(tree: Tree) -> None:
     tree.events(tree.run(CELL), two_cpus(0))
-    rows = cell_texts(tree.build(window_ms=20), "Time on CPU within the window")
+    rows = rows_of(tree.build(window_ms=20), "Time on CPU within the window")
     # 20 ms from 40 to 60 ms: the hog fills CPU 0, the other runs 3 ms less 50 and 60 us.
     assert rows[1] == [IMG, "2", "20.000", "10.000"]
     assert rows[2] == [SCRIPT, "2", "5.890", "2.950"]

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from report_tree import IMG, SCRIPT, Element, Page, Tree
+from report_tree import IMG, SCRIPT, Element, Page, Tree, rows_of
 from verdict_tree import (
     PATH,
     aligned,
@@ -37,20 +37,6 @@ from scxval.compare.record import Check
 from scxval.report.compare_load import Interval, load_family
 from scxval.report.effect import FURTHEST, HEIGHT, WIDTH, picture
 from scxval.report.verdicts import MOST_PICTURE_BYTES, Pictures, section
-
-
-def rows_of(page: Page, caption: str) -> list[list[str]]:
-    """The cells of the tables whose caption begins so."""
-    rows: list[list[str]] = []
-    inside = False
-    for element in page.elements:
-        if element.tag == "caption":
-            inside = element.text.startswith(caption)
-        elif inside and element.tag == "tr":
-            rows.append([])
-        elif inside and element.tag in ("th", "td"):
-            rows[-1].append(element.text)
-    return rows
 
 
 def text_of(page: Page) -> str:
