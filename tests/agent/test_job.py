@@ -76,6 +76,8 @@ def test_ok(tmp_path: Path) -> None:
     marks = {mark["mark"]: mark["mono_ns"] for mark in result["marks"]}
     assert marks["job-start"] < start == marks["work-start"] < end == marks["work-end"]
     assert result["versions"]["python"].startswith("Python 3")
+    counted = json.loads((tmp_path / "out/counters.json").read_text())
+    assert counted["system"]["context_switches"] > 0 and counted["cpu_ns"] == {}
 
 
 def test_another_topology_than_asked_for(tmp_path: Path) -> None:

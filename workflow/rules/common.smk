@@ -19,7 +19,7 @@ from scxval.catalog.model import AXES, Cell
 from scxval.catalog.programs import host_program
 from scxval.catalog.schema import repository
 from scxval.compare import plan as compare_plan
-from scxval.errors import HarnessError, ScxvalError
+from scxval.errors import HarnessError, ScxvalError, unknown_name
 from scxval.vm.job import cell_spec, scheduler_record
 from scxval.vm.space import require_for_sweep
 from scxval.files import tree_sha256
@@ -27,6 +27,8 @@ from scxval.simulate.base import library_name
 from scxval.simulate.plan import SimulationCell, plan_simulations
 from scxval.simulate.spec import simulation_spec
 from scxval.study import agreement_plan
+from scxval.study.registry import ROOT as STUDY_ROOT
+from scxval.study.registry import STUDIES
 from scxval.tracers.base import makes_events
 from scxval.vm import qemu
 
@@ -46,10 +48,15 @@ try:
 except ScxvalError as error:
     raise WorkflowError(str(error)) from None
 
+for _study in CONFIG.studies:
+    if _study not in STUDIES:
+        raise WorkflowError(str(unknown_name("study", _study, STUDIES)))
+
 CATALOG = CONFIG.catalog
 PROVISION = json.dumps(CONFIG.provision, sort_keys=True)
 LIMITS = json.dumps(asdict(CONFIG.limits))
 AGREEMENT = json.dumps(asdict(CONFIG.agreement))
+STUDY = json.dumps(CONFIG.study)
 COMPARE = json.dumps(compare_plan.decides(CONFIG.compare))
 ONE_TRACER = "|".join(map(re.escape, CATALOG.tracers))
 SEVERAL_TRACERS = rf"(?:{ONE_TRACER})(?:{re.escape(TOGETHER)}(?:{ONE_TRACER}))+"
@@ -71,6 +78,7 @@ wildcard_constraints:
     simulator="|".join(map(re.escape, CATALOG.simulators)),
     seed=r"\d+",
     family="|".join(FAMILIES),
+    study="|".join(STUDIES),
     pair=r".+",
 
 
@@ -192,6 +200,37 @@ def planned_verdicts(wildcards):
     """The verdicts of every configured family."""
     families = CONFIG.compare.families
     return [f"{compare_plan.ROOT}/{family}/verdicts.json" for family in families]
+
+
+def planned_studies(wildcards):
+    """The record of every configured study."""
+    return [f"{STUDY_ROOT}/{study}/study.json" for study in CONFIG.studies]
+
+
+def study_files(wildcards):
+    """All that a study is made from, beside the plan."""
+    events = [*planned_events(wildcards), *planned_parts(wildcards)]
+    needs = {
+        "tracer_overhead": [],
+        "isolation": family_verdicts("isolation"),
+        "vm_overhead": family_verdicts("machine"),
+        "tracer_agreement": [*events, *planned_agreement(wildcards)],
+        "simulator_gaps": [*events, *planned_simulations("events.parquet")],
+        "ranking": simulated_metrics(wildcards),
+    }
+    runs = [*planned_status(wildcards), *planned_metrics(wildcards)]
+    return [*runs, *needs[wildcards.study]]
+
+
+def family_verdicts(family):
+    """A family's verdicts, if it is configured."""
+    folder = f"{compare_plan.ROOT}/{family}"
+    return [f"{folder}/verdicts.json"] if family in CONFIG.compare.families else []
+
+
+def run_priority(wildcards):
+    """One repetition of every cell before the next: runs of one number are near each other in time."""
+    return -int(wildcards.rep)
 
 
 def family_pairs(wildcards):

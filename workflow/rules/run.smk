@@ -17,6 +17,7 @@ rule run_cell:
         raw=directory(f"{RUN_DIR}/raw"),
     log:
         f"logs/run_cell/{RUN_LOG}",
+    priority: run_priority
     threads: machine_vcpus
     resources:
         vm_slots=1,

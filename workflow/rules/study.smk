@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Questions over several readings of a run. Needs: results/runs/<cell>/status.json and parts/. Makes: results/study/.
+# Questions over several readings of a run, and over the whole matrix. Needs: results/runs/, results/sim/,
+# results/compare/. Makes: results/study/agreement/, results/study/<study>/ and a target for each study.
 
 PAIR_DIR = f"{{first}}{compare_plan.VERSUS}{{second}}"
 SAME_RUN = "same_run/{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}"
@@ -38,3 +39,52 @@ rule agreement_same_run:
             --pairs {output.pairs:q} \
             >{log:q} 2>&1
         """
+
+
+rule make_study:
+    """The answer to one question over the whole matrix, with its figure and tables."""
+    input:
+        plan="results/plan.json",
+        files=study_files,
+    output:
+        record=f"{STUDY_ROOT}/{{study}}/study.json",
+        figure=f"{STUDY_ROOT}/{{study}}/figure.svg",
+        table=f"{STUDY_ROOT}/{{study}}/findings.parquet",
+        text=f"{STUDY_ROOT}/{{study}}/findings.csv",
+    log:
+        "logs/study/{study}.log",
+    params:
+        code=code(
+            "study/*.py",
+            "compare/**/*.py",
+            "events/**/*.py",
+            "simulate/sequences.py",
+            "catalog/comparison.py",
+        ),
+        compare=COMPARE,
+        settings=STUDY,
+        agreement=agreement_plan.ROOT,
+        folder=subpath(output.record, parent=True),
+    shell:
+        """
+        python -m scxval.study \
+            --study {wildcards.study:q} \
+            --plan {input.plan:q} \
+            --runs results/runs \
+            --simulations results/sim \
+            --compare-root results/compare \
+            --agreement {params.agreement:q} \
+            --compare {params.compare:q} \
+            --settings {params.settings:q} \
+            --output {params.folder:q} \
+            >{log:q} 2>&1
+        """
+
+
+for study in STUDIES:
+
+    rule:
+        name:
+            study
+        input:
+            f"{STUDY_ROOT}/{study}/study.json",

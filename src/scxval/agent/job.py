@@ -9,6 +9,7 @@ before and after the workload never counts as that scheduler's.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from scxval.agent import cpus
+from scxval.agent import counters, cpus
 from scxval.agent.clocks import Marks
 from scxval.agent.procs import Child, Stop, first_line, in_folders, start
 from scxval.agent.scx import ScxState, await_enabled, lost, read_events, read_state, read_text
@@ -240,6 +241,8 @@ class Job:
         logs.mkdir(exist_ok=True)
         commands = self.workload_commands()
         limit_s = self.spec["limits"]["workload_s"]
+        groups = self.process_groups()
+        before = counters.read(groups)
         start_ns = self.marks.take("work-start")
         end_s = time.monotonic() + limit_s
         for argv, cgroup in commands:
@@ -249,6 +252,9 @@ class Job:
             self.check_place("workload", child)
         codes = [child.wait(max(0.0, end_s - time.monotonic())) for child in self.workload]
         self.result["window_ns"] = [start_ns, self.marks.take("work-end")]
+        if None not in codes:
+            counted = counters.between(before, counters.read(groups), groups)
+            (self.out / "counters.json").write_text(json.dumps(counted, indent=1) + "\n", "ascii")
         for _, cgroup in commands:
             if cgroup is not None:
                 from scxval.agent.cgroups import save_cpu_stat
@@ -262,6 +268,12 @@ class Job:
             if child.exit_code != 0:
                 reason = f"{child.argv[0]} ended with exit code {child.exit_code}"
                 raise Stop("workload_failed", reason, "workload.log")
+
+    def process_groups(self) -> dict[str, int]:
+        """Leaders of what runs beside the workload: the scheduler's own program, each tracer by its name."""
+        children = {f"tracer {part.spec['name']}": part.child for part in self.tracers}
+        children["scheduler"] = self.scheduler
+        return {name: child.process.pid for name, child in children.items() if child}
 
     def workload_commands(self) -> list[tuple[list[str], Path | None]]:
         """The workload's command, or those of its cgroups, which are made here, each with its own."""

@@ -93,6 +93,9 @@ class Config:
     seeds: list[int]
     simulate: Simulate
     compare: Compare
+    # Names of scxval.study.registry, and its thresholds.
+    studies: list[str]
+    study: dict[str, Any]
 
 
 def read_config_files(files: list[Path]) -> dict[str, Any]:
@@ -159,6 +162,8 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
         seeds=data["seeds"],
         simulate=_simulate(data["simulate"], catalog),
         compare=parse_compare(data["compare"]),
+        studies=_as_list(data["studies"]),
+        study=data["study"],
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a workload says of itself, as metric rows: rt-app's logs, a cgroup's cpu.stat, a command's number.
+"""What is known of a run without a trace: rt-app's logs, cpu.stat, a command's result, the kernel's counters.
 
 A file that is missing, cut or not understood makes its rows not measured (null), with one warning:
 it is a cell's trouble, never a failed job. docs/metrics.md defines each row.
@@ -7,6 +7,7 @@ it is a cell's trouble, never a failed job. docs/metrics.md defines each row.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,6 +44,17 @@ CGROUP_METRICS = {
     "throttled_usec": ("cgroup_throttled_time", "ns", 1000),
 }
 
+# Of counters.json (scxval.agent.counters): its part and key -> scope, metric, unit.
+COUNTERS = {
+    ("workload", "user_ns"): ("workload", "kernel_user_time", "ns"),
+    ("workload", "system_ns"): ("workload", "kernel_system_time", "ns"),
+    ("workload", "voluntary_switches"): ("workload", "kernel_voluntary_switches", "count"),
+    ("workload", "involuntary_switches"): ("workload", "kernel_involuntary_switches", "count"),
+    ("system", "context_switches"): ("system", "kernel_context_switches", "count"),
+    ("system", "interrupts"): ("system", "kernel_interrupts", "count"),
+    ("system", "forks"): ("system", "kernel_forks", "count"),
+}
+
 _Row = tuple[str, str, str, str, float | None, str, int]
 
 
@@ -61,6 +73,7 @@ def workload_outputs(raw: Path, file: RtApp | None, result: Result | None) -> Ou
     if file is not None:
         rows += _log_rows(raw / "workload", file, warnings)
     rows += _cgroup_rows(raw / "workload", warnings)
+    rows += _counter_rows(raw / "counters.json", warnings)
     if result is not None:
         rows.append(_result_row(raw / "workload.log", result, warnings))
     columns = zip(*rows, strict=True) if rows else ([] for _ in METRIC_SCHEMA)
@@ -161,6 +174,23 @@ def _cgroup_rows(folder: Path, warnings: list[str]) -> Iterator[_Row]:
             known = key in stat
             value = float(int(stat[key]) * factor) if known else None
             yield "cgroup", name, metric, "value", value, unit, int(known)
+
+
+def _counter_rows(path: Path, warnings: list[str]) -> Iterator[_Row]:
+    """What the kernel counted; nothing of a run from before there were counters."""
+    if not path.exists():
+        return
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        for (part, key), (scope, metric, unit) in COUNTERS.items():
+            yield scope, "", metric, "value", float(data[part][key]), unit, 1
+        for name, cpu_ns in data["cpu_ns"].items():
+            who, _, tracer = name.partition(" ")
+            value = None if cpu_ns is None else float(cpu_ns)
+            scope = "tracer" if who == "tracer" else "system"
+            yield scope, tracer, f"{who}_cpu_time", "value", value, "ns", int(value is not None)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        warnings.append(f"{path}: not the counters of a run: {error!r}")
 
 
 def _result_row(path: Path, result: Result, warnings: list[str]) -> _Row:
