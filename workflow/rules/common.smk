@@ -346,14 +346,17 @@ def calibration_files(wildcards):
     """What a machine's parameters are read from; nothing where it has no calibration cell."""
     cell, _ = calibration_of(wildcards.machine)
     if cell is None:
-        return {"workload": []}
+        return {}
     folder = f"results/runs/{cell.path}"
     files = ("status.json", "events.parquet", "capability.json")
-    workload = CATALOG.workloads[cell.workload].file
-    return {
-        **{Path(name).stem: f"{folder}/{name}" for name in files},
-        "workload": os.path.relpath(workload) if workload else [],
-    }
+    return {Path(name).stem: f"{folder}/{name}" for name in files}
+
+
+def calibration_workload(wildcards):
+    """The workload's file of a machine's calibration cell, relative where it lies below."""
+    cell, _ = calibration_of(wildcards.machine)
+    file = CATALOG.workloads[cell.workload].file if cell else None
+    return os.path.relpath(file) if file else []
 
 
 def calibration_path(wildcards):

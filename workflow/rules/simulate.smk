@@ -11,6 +11,7 @@ rule calibrate:
     """A machine's parameters, from a traced run on it."""
     input:
         unpack(calibration_files),
+        workload=calibration_workload,
     output:
         parameters=CALIBRATION,
     log:

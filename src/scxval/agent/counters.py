@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,16 @@ SYSTEM = {"ctxt": "context_switches", "intr": "interrupts", "processes": "forks"
 NS = 1_000_000_000
 
 
-@dataclass(frozen=True)
 class Reading:
     """Counters at one moment. `groups` is the CPU time in ns of process groups, by their leader's pid."""
 
-    system: dict[str, int]
-    children: resource.struct_rusage
-    groups: dict[int, int]
+    # No dataclass: importing that module costs an emulated guest half a second.
+    def __init__(
+        self, system: dict[str, int], children: resource.struct_rusage, groups: dict[int, int]
+    ) -> None:
+        self.system = system
+        self.children = children
+        self.groups = groups
 
 
 def read(leaders: Mapping[str, int], proc: Path = Path("/proc")) -> Reading:

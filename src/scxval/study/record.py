@@ -84,7 +84,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Study:
-    """A study's answer. `figure` is one SVG (scxval.study.figure), `caption` says what of how many runs it shows;
+    """A study's answer.
+
+    `figure` is one SVG (scxval.study.figure), `caption` says what it shows and of how many runs.
     `cannot_tell` is a line for each thing that these data cannot say, with what would say it.
     """
 
