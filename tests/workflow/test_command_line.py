@@ -56,3 +56,21 @@ def test_the_full_matrix_is_planned(workdir: Workdir) -> None:
     assert done.returncode == 0, done.stdout
     counts = [line.split() for line in done.stdout.splitlines() if line.startswith("run_cell ")]
     assert counts[0] == ["run_cell", "64"]
+
+
+@pytest.mark.parametrize("known", [[], ["accelerator.json"]])
+def test_a_dry_run_before_the_probe(make_workdir, known: list[str]) -> None:
+    """Neither what machines there are nor which schedulers attach is known yet."""
+    fresh: Workdir = make_workdir("unprobed")
+    resources = fresh.path / "resources"
+    provisioned = resources.resolve()
+    resources.unlink()
+    (resources / "probe").mkdir(parents=True)
+    for entry in provisioned.iterdir():
+        if entry.name != "probe":
+            (resources / entry.name).symlink_to(entry)
+    for name in known:
+        (resources / "probe" / name).symlink_to(provisioned / "probe" / name)
+    done = fresh.snakemake("--dry-run")
+    assert done.returncode == 0, done.stdout
+    assert "Job stats" in done.stdout and "Error" not in done.stdout
