@@ -216,7 +216,7 @@ def study_files(wildcards):
         "vm_overhead": family_verdicts("machine"),
         "tracer_agreement": [*events, *planned_agreement(wildcards)],
         "simulator_gaps": [*events, *planned_simulations("events.parquet")],
-        "ranking": simulated_metrics(wildcards),
+        "ranking": family_verdicts("simulator"),
     }
     runs = [*planned_status(wildcards), *planned_metrics(wildcards)]
     return [*runs, *needs[wildcards.study]]

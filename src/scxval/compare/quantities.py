@@ -17,12 +17,15 @@ from scxval.compare.record import SIMILARITY, Quantity
 from scxval.compare.source import REPORTED, Cell, Key, cells
 from scxval.errors import ScxvalError, unknown_name
 from scxval.events.metrics import METRICS, Form, Metric, measure_with_samples
+from scxval.events.metrics.outputs import COUNTED, COUNTERS
 from scxval.events.metrics.rows import I64
 
 # Metrics whose distributions of single events are held against each other.
 DISTRIBUTIONS = ("wakeup_latency", "scheduling_delay", "slice_length", "dsq_latency")
 # All CPU time together is what the CPUs have, as long as there is work: no verdict, whatever is configured.
-PINNED = ("run_time", "utilisation", "idle_time")
+PINNED = ("run_time", "utilisation", "idle_time", "kernel_user_time", "kernel_system_time")
+# Counters of the whole machine; the others are the workload's.
+_OF_SYSTEM = frozenset(metric for scope, metric, _ in COUNTERS.values() if scope == "system")
 # A percentile of fewer samples lies between the outermost ones.
 FEWEST = {"p50": 5, "p90": 20, "p99": 100}
 
@@ -98,9 +101,13 @@ def _slower(reported: Mapping[Key, Cell], factor: float) -> dict[Key, Cell]:
     return {
         key: cell
         if cell.value is None
-        else replace(cell, value=cell.value / factor if key[3] == "count" else cell.value * factor)
+        else replace(cell, value=cell.value / factor if _counts(key, cell) else cell.value * factor)
         for key, cell in reported.items()
     }
+
+
+def _counts(key: Key, cell: Cell) -> bool:
+    return key[3] == "count" or (key[2].startswith(COUNTED) and cell.unit == "count")
 
 
 def quantities_of(
@@ -246,7 +253,7 @@ class _Sides:
             return "task", task
         metric = _METRICS.get(item.metric)
         if metric is None:
-            return "workload", ""
+            return ("system" if item.metric in _OF_SYSTEM else "workload"), ""
         if "workload" not in metric.scopes:
             return "system", ""
         blind = workload_blind(self.a, self.b)
@@ -354,7 +361,8 @@ def _reader(item: Compared, scope: str, where: str) -> _Read:
 
 
 def _adds_up(item: Compared, metric: Metric | None) -> bool:
-    return item.stat == "count" or (metric is not None and metric.form is Form.TOTAL)
+    total = metric is not None and metric.form is Form.TOTAL
+    return item.stat == "count" or total or item.metric.startswith(COUNTED)
 
 
 def _divisor(item: Compared, metric: Metric | None, run: Numbers) -> float:
@@ -362,17 +370,28 @@ def _divisor(item: Compared, metric: Metric | None, run: Numbers) -> float:
     if not _adds_up(item, metric):
         return 1.0
     if metric is None:
-        return run.workload_s
+        return run.workload_s * 1e9 if _is_time(item) else run.workload_s
     if item.stat == "count" or metric.unit == "count":
         return run.length_ns / 1e9
     return float(run.length_ns)
 
 
+def _is_count(item: Compared, metric: Metric | None) -> bool:
+    """Whether it is a number of events."""
+    if item.metric.startswith(COUNTED):
+        return not _is_time(item)
+    return item.stat == "count" or (metric is not None and metric.unit == "count")
+
+
+def _is_time(item: Compared) -> bool:
+    """Whether a counter of the kernel is a time in ns; the others are numbers of events."""
+    return item.metric.startswith(COUNTED) and item.metric.endswith("_time")
+
+
 def _unit(item: Compared, scope: str, where: str, run: Numbers) -> str:
     metric = _METRICS.get(item.metric)
     if _adds_up(item, metric):
-        counts = item.stat == "count" or (metric is not None and metric.unit == "count")
-        return "1/s" if counts else "CPUs"
+        return "1/s" if _is_count(item, metric) else "CPUs"
     if metric is not None:
         return metric.unit
     cell = run.cells.get((scope, where, item.metric, item.stat))
@@ -389,7 +408,7 @@ def _numbers(values: Sequence[float | None]) -> tuple[float, ...]:
 def _blur(item: Compared, side: Sequence[Numbers], values: Sequence[float]) -> float:
     """By how much equal counts differ as rates, because runs' windows are of unlike length."""
     metric = _METRICS.get(item.metric)
-    if not (item.stat == "count" or (metric is not None and metric.unit == "count")):
+    if not _is_count(item, metric):
         return 0.0
     lengths = [_divisor(item, metric, run) for run in side]
     # A little more, for rounding.

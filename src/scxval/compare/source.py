@@ -23,6 +23,7 @@ from scxval.catalog.outcomes import Outcome
 from scxval.compare.clocks import moved
 from scxval.errors import ScxvalError
 from scxval.events.capability import GUEST_CLOCK, VIRTUAL_CLOCK, Capability, read_capability
+from scxval.events.metrics.outputs import COUNTED
 from scxval.events.metrics.rows import I64, dictionary, numbers
 from scxval.events.schema import SWITCH_OUT_KINDS, TraceKind
 from scxval.events.table import read_events
@@ -32,8 +33,8 @@ Bools = npt.NDArray[np.bool_]
 # Scope, name, metric and stat of docs/metrics.md.
 Key = tuple[str, str, str, str]
 
-# Metrics that the workload itself reports: no window, no events.
-REPORTED = ("rtapp_", "result_")
+# Metrics that the workload itself reports, and what the kernel counted meanwhile: no window, no events.
+REPORTED = ("rtapp_", "result_", COUNTED)
 MISSING = "missing"
 # A trace that covers less of the workload than this part is noted: others are of another part of it.
 MOSTLY = 0.99

@@ -28,6 +28,7 @@ class StudySettings:
     gap_share: float
     gap_rows: int
     fewest_ranked: int
+    tracer_cpus: float
 
 
 @dataclass(frozen=True)

@@ -93,10 +93,11 @@ def cannot_decide(answer: Answer, how: Compare) -> str:
         return ""
     said = [f"{_runs(answer)} would confirm equal means with a chance of {answer.power:.0%}"]
     if answer.power < how.power:
+        unit = "pairs" if answer.paired else "a side"
         more = (
-            f"{answer.needed_runs} a side"
+            f"{answer.needed_runs} {unit}"
             if answer.needed_runs is not None
-            else f"more than {MOST_RUNS} a side"
+            else f"more than {MOST_RUNS} {unit}"
         )
         said.append(f"{more} are needed for {how.power:.0%}")
         if answer.smallest_ratio is not None:
@@ -112,4 +113,6 @@ def number(value: float) -> str:
 
 
 def _runs(answer: Answer) -> str:
+    if answer.paired:
+        return f"{answer.n_a} pairs of runs"
     return f"{answer.n_a} and {answer.n_b} runs"

@@ -66,7 +66,7 @@ def needed_runs(
     design: Design, ratio: float, absolute: float, alpha: float, wanted: float
 ) -> int | None:
     """The fewest runs a side with that power, at least 2; None if more than MOST_RUNS."""
-    return _first(
+    return smallest(
         2, MOST_RUNS, lambda n: power(design.with_runs(n), ratio, absolute, alpha) >= wanted
     )
 
@@ -76,7 +76,7 @@ def smallest_ratio(design: Design, absolute: float, alpha: float, wanted: float)
     if power(design, 0.0, absolute, alpha) >= wanted:
         return 0.0
     steps = math.ceil(math.log(LARGEST_RATIO / SMALLEST_RATIO) / math.log(STEP))
-    found = _first(
+    found = smallest(
         0,
         steps,
         lambda step: power(design, SMALLEST_RATIO * STEP**step, absolute, alpha) >= wanted,
@@ -84,8 +84,8 @@ def smallest_ratio(design: Design, absolute: float, alpha: float, wanted: float)
     return None if found is None else SMALLEST_RATIO * STEP**found
 
 
-def _first(low: int, high: int, enough: Callable[[int], bool]) -> int | None:
-    """The smallest number from low to high that is enough, where every larger one is too."""
+def smallest(low: int, high: int, enough: Callable[[int], bool]) -> int | None:
+    """The smallest number from low to high that is enough, where every larger one is too; None: none is."""
     if not enough(high):
         return None
     while low < high:

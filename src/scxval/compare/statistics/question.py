@@ -30,7 +30,8 @@ class Answer:
     - `power`: the chance to be told `agree` if both means were A's, with these runs, standard deviations
       and questions; `needed_runs` a side for `how.power` (None: over 1000); `smallest_ratio`: the smallest
       margin ratio that these runs could confirm with `how.power` (None: none);
-    - `floor`: what the difference of means exceeds by chance alone with probability `how.alpha`.
+    - `floor`: what the difference of means exceeds by chance alone with probability `how.alpha`;
+    - `paired`: runs were compared in pairs (`scxval.compare.statistics.paired`), and n counts these.
     """
 
     n_a: int
@@ -51,6 +52,7 @@ class Answer:
     needed_runs: int | None
     smallest_ratio: float | None
     floor: float | None
+    paired: bool = False
 
 
 def ask(a: Side, b: Side, margin: Margin, how: Compare, questions: int = 1) -> Answer:

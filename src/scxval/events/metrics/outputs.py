@@ -44,6 +44,8 @@ CGROUP_METRICS = {
     "throttled_usec": ("cgroup_throttled_time", "ns", 1000),
 }
 
+# What the names of the kernel's counters begin with.
+COUNTED = "kernel_"
 # Of counters.json (scxval.agent.counters): its part and key -> scope, metric, unit.
 COUNTERS = {
     ("workload", "user_ns"): ("workload", "kernel_user_time", "ns"),
