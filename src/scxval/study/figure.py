@@ -18,7 +18,7 @@ from scxval.compare.verdict import Verdict
 _WIDTH = 1120
 _LINE, _TOP = 22, 40
 # Of the intervals' figure: where the axis begins and ends, where verdict and words stand.
-_LEFT, _RIGHT, _VERDICT, _WORDS = 370, 760, 782, 884
+_LEFT, _RIGHT, _VERDICT, _WORDS = 370, 716, 738, 834
 # Of the matrix's: first square, its size, height of the columns' slanted names.
 _SQUARES, _SIDE, _HEAD = 260, 26, 120
 _CHARACTER = 6.3
@@ -199,7 +199,7 @@ def _ticks(scale: _Scale, most: int = 7) -> list[float]:
 def _interval(row: Interval, scale: _Scale, y: float) -> list[str]:
     numbers = _numbers(row)
     label = _word(24, y, row.label, int((_LEFT - 32) / _CHARACTER))
-    said = [_word(_VERDICT, y, _said(row.verdict), 16), _word(_WORDS, y, numbers, 38)]
+    said = [_word(_VERDICT, y, _said(row.verdict), 16), _word(_WORDS, y, numbers, 44)]
     if row.estimate is None or not math.isfinite(row.estimate):
         return [label, *said]
     middle = y - 4

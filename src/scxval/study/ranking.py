@@ -348,20 +348,12 @@ def _table(ranked: Sequence[Ranked], told: Sequence[Sequence[_Pair]]) -> Table:
                 for name in (pair.first, pair.second)
             ]
             place = "/".join(item.where.values())
-            rows.append(
-                (place, item.what, item.unit, pair.first, pair.second, *means, pair.p, pair.said)
-            )
+            sides = (pair.first, pair.second, *means, pair.p, pair.p_simulated, pair.said)
+            rows.append((place, item.what, item.unit, *sides))
     columns = (
         *("where", "what", "unit", "first", "second"),
-        *(
-            "kernel_first",
-            "kernel_second",
-            "simulated_first",
-            "simulated_second",
-            "p",
-            "p_simulated",
-            "order",
-        ),
+        *("kernel_first", "kernel_second", "simulated_first", "simulated_second"),
+        *("p", "p_simulated", "order"),
     )
     return Table(
         "orders", "Every two schedulers, on the kernel and simulated", columns, tuple(rows)
