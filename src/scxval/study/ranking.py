@@ -348,8 +348,8 @@ def _table(ranked: Sequence[Ranked], told: Sequence[Sequence[_Pair]]) -> Table:
                 for name in (pair.first, pair.second)
             ]
             place = "/".join(item.where.values())
-            sides = (pair.first, pair.second, *means, pair.p, pair.p_simulated, pair.said)
-            rows.append((place, item.what, item.unit, *sides))
+            names: list[Value] = [place, item.what, item.unit, pair.first, pair.second]
+            rows.append((*names, *means, pair.p, pair.p_simulated, pair.said))
     columns = (
         *("where", "what", "unit", "first", "second"),
         *("kernel_first", "kernel_second", "simulated_first", "simulated_second"),
