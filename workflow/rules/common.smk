@@ -214,8 +214,16 @@ def study_files(wildcards):
         "tracer_overhead": [],
         "isolation": family_verdicts("isolation"),
         "vm_overhead": family_verdicts("machine"),
-        "tracer_agreement": [*events, *planned_agreement(wildcards)],
-        "simulator_gaps": [*events, *planned_simulations("events.parquet")],
+        "tracer_agreement": [
+            *events,
+            *planned_agreement(wildcards),
+            *family_verdicts("tracer"),
+        ],
+        "simulator_gaps": [
+            *events,
+            *planned_simulations("events.parquet"),
+            *simulated_metrics(wildcards),
+        ],
         "ranking": family_verdicts("simulator"),
     }
     runs = [*planned_status(wildcards), *planned_metrics(wildcards)]
