@@ -17,7 +17,7 @@ from scxval.study.record import Inputs, StudySettings
 
 from ..compare.runs import CAPTURE, make_run, piece, settings
 
-SETTINGS = StudySettings(gap_share=0.01, gap_rows=100, fewest_ranked=4)
+SETTINGS = StudySettings(gap_share=0.01, gap_rows=100, fewest_ranked=4, tracer_cpus=0.05)
 GROUP = "scx_simple/calibration/bpftrace/taskset/tcg4"
 SIMULATED = "builtin/scx_simple/calibration/tcg4"
 # The first and the last hold what tasks do only when they begin and end.
