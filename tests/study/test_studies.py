@@ -33,7 +33,7 @@ def test_its_configuration_asks_for_it_alone(name: str) -> None:
     config = parse_config(read_config_files([ROOT / "config/config.yaml", file]), ROOT)
     assert config.studies == [name]
     assert file.read_text().startswith("# ")
-    made = plan(config, Host(8, 16384, {}))
+    made = plan(config, Host(16384, {}))
     assert made.cells or made.excluded or made.unresolved
 
 

@@ -144,7 +144,7 @@ def _label(group: Group, groups: Sequence[Group]) -> str:
         for axis in ("workload", "isolation", "machine", FAMILY)
         if len({other.where[axis] for other in groups}) > 1
     ]
-    return ", ".join(group.where[axis] for axis in ("scheduler", "tracer", *others))
+    return ", ".join(group.where[axis] for axis in ("scheduler", *others, "tracer"))
 
 
 def _findings(one: _Read, limits: Limits) -> list[Finding]:
@@ -246,8 +246,14 @@ def _figure(read: Sequence[_Read], limits: Limits) -> str:
         "verdict. Below: which side has each kind of event, both, real (the kernel only) or sim. Hatched: "
         "none was seen, or not measured."
     )
-    columns = list(dict.fromkeys(one.label for one in counted))
-    return matrix(TITLE, description, [*aspects, *kinds], columns, squares)
+    rows, columns = [*aspects, *kinds], list(dict.fromkeys(one.label for one in counted))
+    return matrix(TITLE, description, rows, columns, _hatched(rows, columns) | squares)
+
+
+def _hatched(rows: Iterable[str], columns: Sequence[str]) -> dict[tuple[str, str], Square]:
+    """What one side cannot show is seen to be so."""
+    why = "one side cannot show it"
+    return {(row, column): Square("", None, None, why) for row in rows for column in columns}
 
 
 def _squares(one: _Read, limits: Limits) -> dict[str, Square]:
@@ -257,7 +263,8 @@ def _squares(one: _Read, limits: Limits) -> dict[str, Square]:
         text = "" if mean is None else f"{mean:.1%}" if mean < 1 else f"{mean:.0%}"
         share = None if mean is None else min(1.0, mean)
         tip = f"{one.label}: {aspect} that {_SAYS[side]}: {_reason(one, aspect, side)}"
-        squares[f"{aspect}: {_SAYS[side]}"] = Square(text, share, answer.verdict, tip)
+        verdict = None if mean is None else answer.verdict
+        squares[f"{aspect}: {_SAYS[side]}"] = Square(text, share, verdict, tip)
     kinds = {c.item.name: c for c in one.items if c.item.base.aspect is Aspect.KIND}
     for kind in one.group.kinds:
         squares[kind] = _kind(kind, kinds.get(kind), one, limits)

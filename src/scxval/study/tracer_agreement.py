@@ -172,6 +172,8 @@ def _figure(tracers: Sequence[_Tracer], same: Sequence[OneRun], apart: Sequence[
                 rows.append(row)
                 squares.update({(row, name): square for name, square in own.items()})
     kinds = sorted({kind for tracer in tracers for kind in tracer.kinds})
+    cannot = Square("", None, None, "it cannot see this kind")
+    squares |= {(kind, name): cannot for kind in kinds for name in names}
     for tracer in tracers:
         squares |= {(kind, tracer.name): _kind_square(kind, tracer) for kind in tracer.kinds}
     description = (
@@ -195,7 +197,8 @@ def _same_squares(same: Sequence[OneRun]) -> dict[tuple[str, str], Square]:
         worst = overall({group.label: group.judgement for group in groups})
         tip = f"{' and '.join(sorted(both))} over one run: {agree} of {len(counted)} agree; {worst.reason}"
         share = agree / len(counted) if counted else None
-        square = Square(f"{agree}/{len(counted)}", share, worst.verdict, tip)
+        verdict = worst.verdict if counted else None
+        square = Square(f"{agree}/{len(counted)}", share, verdict, tip)
         squares |= dict.fromkeys(itertools.permutations(sorted(both), 2), square)
     return squares
 
