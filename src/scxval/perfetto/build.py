@@ -130,17 +130,14 @@ class _Drawing:
             Argument(
                 key,
                 Sort.TEXT if isinstance(value, str) else Sort.INT,
-                np.array(
-                    [self.timeline.texts.of(value) if isinstance(value, str) else value],
-                    dtype=np.int64,
-                ),
+                _one(self.timeline.texts.of(value) if isinstance(value, str) else value),
                 np.array([value != ""]),
             )
             for key, value in said.items()
         ]
-        one = [np.array([v], dtype=np.int64) for v in (start, end, track)]
-        name_code = np.array([self.timeline.names.of(name)], dtype=np.int64)
-        self.timeline.slices(*one, name_code, given)
+        self.timeline.slices(
+            _one(start), _one(end), _one(track), _one(self.timeline.names.of(name)), given
+        )
 
     def _draw_waiting(self, root: int, states: States) -> None:
         if TraceKind.TASK_WOKE not in self.kinds:
@@ -347,6 +344,10 @@ class _Drawing:
         comm = np.concatenate([trace.waits.comm, trace.slices.comm])
         last = {int(t): int(c) for t, c in zip(tid, comm, strict=True)}
         return [trace.comms[last[t]] if last.get(t, NONE) >= 0 else "task" for t in tids.tolist()]
+
+
+def _one(value: int) -> I64:
+    return np.array([value], dtype=np.int64)
 
 
 def _always(name: str, value: I64) -> Argument:

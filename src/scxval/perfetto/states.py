@@ -164,7 +164,8 @@ def _sleeps(rows: Rows) -> npt.NDArray[np.int64]:
     following = np.where(after, slept + 1, slept)
     known = ~after | (rows.kind[following] == WOKE)
     end = np.where(after, rows.time_ns[following], NEVER)
-    return np.stack([rows.time_ns[slept], end, rows.tid[slept]], axis=1)[known]
+    sleeps: I64 = np.stack([rows.time_ns[slept], end, rows.tid[slept]], axis=1)[known]
+    return sleeps
 
 
 def _task_states(

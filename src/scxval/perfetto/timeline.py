@@ -260,4 +260,17 @@ def _of_begins(argument: Argument, order: I64) -> Argument:
 def _nothing() -> Events:
     empty = np.zeros(0, dtype=np.int64)
     narrow = np.zeros(0, dtype=np.int8)
-    return Events(empty, narrow, *[empty] * 7, empty, narrow, empty)
+    return Events(
+        time_ns=empty,
+        kind=narrow,
+        track=empty,
+        name=empty,
+        value=empty,
+        flow_out=empty,
+        flow_in=empty,
+        first=empty,
+        count=empty,
+        argument=empty,
+        sort=narrow,
+        argument_value=empty,
+    )
