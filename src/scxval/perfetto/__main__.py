@@ -17,28 +17,22 @@ def main(argv: list[str] | None = None) -> int:
     """Parse arguments and write the trace; 0, or 2 when an argument or a run is at fault."""
     parser = argparse.ArgumentParser(prog="python -m scxval.perfetto", description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder of a run")
-    parser.add_argument("--simulation", type=Path, help="folder of a simulation of the same")
+    parser.add_argument("--simulation", help="folder of a simulation of the same; empty: none")
     parser.add_argument("--output", type=Path, required=True, help="the trace to write")
     args = parser.parse_args(argv)
-    return answer("scxval perfetto", partial(write, args.run, args.simulation, args.output))
+    simulation = Path(args.simulation) if args.simulation else None
+    return answer("scxval perfetto", partial(write, args.run, simulation, args.output))
 
 
 def write(run: Path, simulation: Path | None, output: Path) -> None:
-    """Write the trace of a run; one that has no events gives an empty file, which the log explains.
-
-    A simulation that cannot be drawn is left out, with a line.
-    """
-    sides = []
+    """Write the trace of a run. What cannot be drawn of it, or of the simulation, is a line in the trace."""
+    sides, absent = [], []
     for folder in filter(None, (run, simulation)):
         try:
             sides.append(read_side(folder, str(folder)))
         except ScxvalError as error:
-            print(error)
-            if folder == run:
-                output.parent.mkdir(parents=True, exist_ok=True)
-                output.write_bytes(b"")
-                return
-    for note in export(sides, output).notes:
+            absent.append(str(error))
+    for note in export(sides, output, absent).notes:
         print(note)
 
 

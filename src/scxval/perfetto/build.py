@@ -23,7 +23,7 @@ from scxval.perfetto.states import (
     States,
     read_states,
 )
-from scxval.perfetto.timeline import NONE, Argument, Holds, Sort, Timeline
+from scxval.perfetto.timeline import NONE, Argument, Holds, Sort, Timeline, shown
 
 _INSERTS = {TraceKind.DSQ_INSERT, TraceKind.DSQ_INSERT_VTIME}
 
@@ -36,13 +36,19 @@ class Made:
     notes: tuple[str, ...]
 
 
-def make_timeline(sides: Sequence[Side]) -> Made:
-    """The tracks of every side, each in a group of its own. Raises ScxvalError when one does not fit."""
+def make_timeline(sides: Sequence[Side], absent: Sequence[str] = ()) -> Made:
+    """The tracks of every side, each in a group of its own; `absent` are lines about others.
+
+    Raises ScxvalError when one does not fit.
+    """
     require_one_axis(sides)
     timeline, notes = Timeline(), []
     for side in sides:
         notes += [f"{side.group}: {note}" for note in _Drawing(timeline, side).draw()]
-    return Made(timeline, tuple(notes))
+    for line in absent:
+        track = timeline.track("not drawn", NONE, Holds.INSTANTS)
+        timeline.instants(_one(0), _one(track), _one(timeline.names.of(shown(line))))
+    return Made(timeline, (*notes, *absent))
 
 
 class _Drawing:

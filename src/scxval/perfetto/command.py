@@ -29,14 +29,16 @@ class Exported:
     notes: tuple[str, ...]
 
 
-def export(sides: Sequence[Side], output: Path) -> Exported:
+def export(sides: Sequence[Side], output: Path, absent: Sequence[str] = ()) -> Exported:
     """Write a trace of these sides; the ending of `output` says in which format.
+
+    `absent` are lines about others that cannot be drawn: each gets a track that says so.
 
     Raises ScxvalError for another ending, sides that cannot be together and a place that cannot be written.
     """
     if output.suffix not in ENDINGS:
         raise ScxvalError(f"{output}: end its name with {' or '.join(ENDINGS)}")
-    made = make_timeline(sides)
+    made = make_timeline(sides, absent)
     try:
         size = ENDINGS[output.suffix](made.timeline, output)
     except OSError as error:

@@ -90,8 +90,7 @@ def _descriptor(number: int, track: Track) -> bytes:
     if track.parent != NONE:
         fields.append(_number(5, track.parent + 1))
     if track.holds == Holds.COUNTS:
-        unit = _bytes(6, track.unit) if track.unit else b""
-        fields.append(_bytes(8, _number(3, _COUNT) + unit))
+        fields.append(_bytes(8, _bytes(6, track.unit) if track.unit else _number(3, _COUNT)))
     fields += [_number(11, _EXPLICIT), _number(12, number)]
     if track.about:
         fields.append(_bytes(14, track.about))
