@@ -243,30 +243,32 @@ class _Drawing:
         )
 
     def _draw_slices(self, states: States, tracks: dict[int, int], flow_of_slice: I64) -> None:
-        spans, trace = states.slices.spans, states.trace
-        inside, start, end = self._clipped(spans.start_ns, spans.end_ns)
-        names = self.timeline.names.codes(trace.comms)
-        self.timeline.slices(
-            start,
-            end,
-            _of_cpus(tracks, spans.cpu[inside]),
-            names[spans.comm[inside]],
-            [
-                _always("tid", spans.tid[inside]),
-                *self._left(states.slices.left[inside]),
-                *self._inserted(states.slices.insert[inside]),
-            ],
-            flow_of_slice[inside],
-        )
-        unknown = trace.unknown
-        inside, start, end = self._clipped(unknown.start_ns, unknown.end_ns)
-        if len(start):
-            lost_ms = (end - start).sum() / 1e6
+        """Who ran, and stretches that no record explains; idle stretches stay empty."""
+        slices, unknown = states.slices, states.trace.unknown
+        ran, start, end = self._clipped(slices.spans.start_ns, slices.spans.end_ns)
+        lost, lost_start, lost_end = self._clipped(unknown.start_ns, unknown.end_ns)
+        if len(lost_start):
+            lost_ms = (lost_end - lost_start).sum() / 1e6
             self.notes.append(
-                f"{len(start)} stretches of CPUs ({lost_ms:.1f} ms) that no record explains"
+                f"{len(lost_start)} stretches of CPUs ({lost_ms:.1f} ms) that no record explains"
             )
-        name = np.full(len(start), self.timeline.names.of("not known"), dtype=np.int64)
-        self.timeline.slices(start, end, _of_cpus(tracks, unknown.cpu[inside]), name)
+        names = self.timeline.names.codes(states.trace.comms)[slices.spans.comm[ran]]
+        nameless = np.full(len(lost_start), self.timeline.names.of("not known"), dtype=np.int64)
+        nobody = np.full(len(lost_start), NONE, dtype=np.int64)
+        tid = np.append(slices.spans.tid[ran], nobody)
+        # One call for both: of slices that touch, the end of one comes before the beginning of the next.
+        self.timeline.slices(
+            np.append(start, lost_start),
+            np.append(end, lost_end),
+            _of_cpus(tracks, np.append(slices.spans.cpu[ran], unknown.cpu[lost])),
+            np.append(names, nameless),
+            [
+                Argument("tid", Sort.INT, tid, tid != NONE),
+                *self._left(np.append(slices.left[ran], nobody)),
+                *self._inserted(np.append(slices.insert[ran], nobody)),
+            ],
+            np.append(flow_of_slice[ran], nobody),
+        )
 
     def _left(self, rows: I64) -> list[Argument]:
         """How a task left its CPU, by the rows that say so."""
@@ -310,10 +312,8 @@ class _Drawing:
     def _draw_tasks(self, root: int, states: States) -> None:
         tasks = states.tasks
         inside, start, end = self._clipped(tasks.start_ns, tasks.end_ns)
-        if tasks.overlaps:
-            self.notes.append(
-                f"{tasks.overlaps} states of tasks cut short: records contradict each other"
-            )
+        if cut := int(tasks.cut[inside].sum()):
+            self.notes.append(f"{cut} states of tasks cut short: records contradict each other")
         tid, state, cpu = tasks.tid[inside], tasks.state[inside], tasks.cpu[inside]
         if not len(tid):
             return
@@ -361,7 +361,6 @@ def _always(name: str, value: I64) -> Argument:
 
 
 def _of_cpus(tracks: dict[int, int], cpu: I64) -> I64:
-    table = np.full(max(tracks, default=0) + 2, NONE, dtype=np.int64)
-    for number, track in tracks.items():
-        table[number] = track
-    return table[cpu]
+    """The tracks of CPUs, each of which has one."""
+    cpus = np.array(sorted(tracks), dtype=np.int64)
+    return np.array([tracks[n] for n in cpus.tolist()], dtype=np.int64)[np.searchsorted(cpus, cpu)]

@@ -54,8 +54,8 @@ class Slices:
 class TaskStates:
     """Every task's states; `left` is the row that took it off its CPU, of running and asleep.
 
-    `cpu` is where it ran, -1 in other states. `overlaps`: spans that were cut where the task's next begins,
-    because records contradict each other.
+    `cpu` is where it ran, -1 in other states. `cut` marks spans that end where the task's next begins, and
+    not where their own records say: these contradict each other.
     """
 
     start_ns: I64
@@ -64,7 +64,7 @@ class TaskStates:
     state: npt.NDArray[np.int8]
     cpu: I64
     left: I64
-    overlaps: int
+    cut: Bools
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,12 @@ def _task_states(
     start, end, tid = start[order], end[order], tid[order]
     following = np.append(start[1:], NEVER)
     following[:-1][tid[1:] != tid[:-1]] = NEVER
-    overlaps = int((end > following).sum())
     return TaskStates(
-        start, np.minimum(end, following), tid, state[order], cpu[order], left[order], overlaps
+        start,
+        np.minimum(end, following),
+        tid,
+        state[order],
+        cpu[order],
+        left[order],
+        end > following,
     )

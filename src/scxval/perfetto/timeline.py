@@ -167,11 +167,11 @@ class Timeline:
         arguments: Sequence[Argument] = (),
         flow_in: I64 | None = None,
     ) -> None:
-        """Add slices; those of one track must be in the order of time and not overlap, but may nest
-        when an outer one is added in a call before.
+        """Add slices in any order. Those of one track may touch, if they are added in one call, and
+        must not overlap; an outer one that others lie within is added in a call before.
         """
         count = len(start_ns)
-        order = np.lexsort((start_ns, track))
+        order = np.lexsort((end_ns, start_ns, track))
         start_ns, end_ns, track, name = start_ns[order], end_ns[order], track[order], name[order]
         both = np.stack([start_ns, end_ns], axis=1).ravel()
         begins = np.zeros(2 * count, dtype=np.bool_)
