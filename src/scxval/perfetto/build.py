@@ -223,7 +223,8 @@ class _Drawing:
         spans, woke = states.slices.spans, states.slices.woke
         drawn = np.zeros(len(self.table) + 1, dtype=np.bool_)
         drawn[points] = True
-        has = np.flatnonzero(drawn[woke] & (woke != NO_ROW) & self._inside(spans.start_ns))
+        begins = self._clipped(spans.start_ns, spans.end_ns)[0] & self._inside(spans.start_ns)
+        has = np.flatnonzero(drawn[woke] & (woke != NO_ROW) & begins)
         flow_of_row = np.full(len(self.table), NONE, dtype=np.int64)
         flow_of_slice = np.full(len(spans.tid), NONE, dtype=np.int64)
         numbered = self.timeline.flows + np.arange(len(has))
