@@ -115,6 +115,11 @@ def test_one_wakeup_from_waking_to_running() -> None:
     assert arrow.flow_out == head.flow_in
 
 
+def test_an_arrow_without_a_slice_to_end_at_is_not_drawn() -> None:
+    back = drawn(side_of(ONE_WAKE, window_ns=(0, 150), traced_ns=(0, 150)))
+    assert not [event for event in back.events if event.flow_out or event.flow_in]
+
+
 def test_a_move_takes_a_waiting_task_to_another_runqueue() -> None:
     moved = {"time_ns": 130, "kind": "TaskMigrated", "tid": 7, "other_cpu": 0}
     rows = [*ONE_WAKE.slice(0, 5).to_pylist(), moved, on(150, 7, cpu=0)]
@@ -196,7 +201,7 @@ def test_every_row_in_the_window_is_drawn_once(folder: Path) -> None:
         for row in inside
         if row["kind"] == "TaskScheduled" and row["time_ns"] < end
     }
-    on_cpus = [s for s in back.slices() if "/CPUs/" in s.track]
+    on_cpus = [s for s in back.slices() if "/CPUs/" in s.track and s.name != "idle"]
     assert {(s.start_ns, s.args["tid"]) for s in on_cpus if s.start_ns} >= {
         b for b in began if b[0]
     }
@@ -291,6 +296,13 @@ def test_hostile_names_are_shown_and_break_nothing() -> None:
     assert len(names[3]) == 200 and names[3].endswith("A\u2026")
     assert names[4] == r"\u202egnp.exe"
     assert all(name.isprintable() for name in back.tracks)
+
+
+def test_a_cpu_that_was_idle_all_the_time_is_there() -> None:
+    back = drawn(side_of(table(idle(0, cpu=1), on(0, 7), off(50, 7), idle(50), idle(60))))
+    assert spans(back, "/CPU 0") == [("t7", 0, 50)]
+    assert spans(back, "/CPU 1") == [("idle", 0, 60)]
+    assert not [track for track in back.tracks if "CPU 2" in track]
 
 
 def test_unknown_kinds_and_huge_numbers_are_kept() -> None:

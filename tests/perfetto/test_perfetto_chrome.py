@@ -26,7 +26,7 @@ def test_both_formats_say_the_same(tmp_path: Path) -> None:
     export(sides, tmp_path / "x.json")
     export(sides, tmp_path / "x.pftrace")
     back = read_back(tmp_path / "x.pftrace")
-    text = (tmp_path / "x.json").read_text(encoding="ascii")
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
     events = json.loads(text, parse_float=Decimal)["traceEvents"]
     named = {(e["pid"], e["tid"]): e["args"]["name"] for e in events if e["name"] == "thread_name"}
     spans = sorted(

@@ -63,6 +63,7 @@ class _Drawing:
         self.notes: list[str] = []
         self.time = numbers(self.table, "time_ns")
         self.cpu = numbers(self.table, "cpu")
+        self.idle: list[int] = []
 
     def draw(self) -> list[str]:
         """Add all of the side's tracks; notes for the reader."""
@@ -174,8 +175,9 @@ class _Drawing:
             for some in (spans.slices, spans.unknown)
             for cpu in np.unique(some.cpu[self._clipped(some.start_ns, some.end_ns)[0]])
         }
-        # A CPU that was idle all the time was seen: an empty track says so.
-        running |= {int(cpu) for cpu in spans.seen_cpus}
+        # A CPU that was idle all the time was seen, and the UI shows no track that is empty.
+        self.idle = sorted({int(cpu) for cpu in spans.seen_cpus} - running)
+        running |= set(self.idle)
         busy = {int(cpu) for cpu in np.unique(self.cpu[points])}
         lengths = self._runqueues()
         frequencies = self._frequencies()
@@ -270,6 +272,8 @@ class _Drawing:
             ],
             np.append(flow_of_slice[ran], nobody),
         )
+        for cpu in self.idle:
+            self._one_slice(tracks[cpu], "idle", self.start - self.zero, self.end - self.zero, {})
 
     def _left(self, rows: I64) -> list[Argument]:
         """How a task left its CPU, by the rows that say so."""

@@ -21,7 +21,7 @@ _EXACT = 1 << 53
 
 def write_json_trace(timeline: Timeline, path: Path) -> int:
     """Write the trace, whole or not at all; its size in bytes. Equal timelines give equal bytes."""
-    with whole(path) as (part,), part.open("w", encoding="ascii") as file:
+    with whole(path) as (part,), part.open("w", encoding="utf-8") as file:
         file.write('{"displayTimeUnit":"ns","traceEvents":[\n')
         file.write(",\n".join(_about(timeline.tracks)))
         for line in _lines(timeline, timeline.events()):
@@ -50,7 +50,12 @@ def _about(tracks: list[Track]) -> Iterator[str]:
 
 def _said(what: str, process: int, thread: int, args: dict[str, object]) -> str:
     event = {"ph": "M", "name": what, "pid": process, "tid": thread, "args": args}
-    return json.dumps(event, separators=(",", ":"))
+    return json.dumps(event, separators=(",", ":"), ensure_ascii=False)
+
+
+def _quoted(text: str) -> str:
+    # The UI's reader (v52) leaves the escapes of most strings as they are: none that can be avoided.
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _microseconds(time_ns: int) -> str:
@@ -63,8 +68,8 @@ def _lines(timeline: Timeline, events: Events) -> Iterator[str]:
     where = [
         f'"pid":{_process(tracks, number)},"tid":{number + 1}' for number in range(len(tracks))
     ]
-    counted = [json.dumps(track.name) for track in tracks]
-    names = [json.dumps(name) for name in timeline.names.list]
+    counted = [_quoted(track.name) for track in tracks]
+    names = [_quoted(name) for name in timeline.names.list]
     arguments = _Arguments(timeline, events)
     ends = _ends(events)
     columns = (
@@ -115,8 +120,8 @@ class _Arguments:
     """The arguments of events as the inside of a JSON object."""
 
     def __init__(self, timeline: Timeline, events: Events) -> None:
-        self.names = [json.dumps(name) for name in timeline.argument_names.list]
-        self.texts = [json.dumps(text) for text in timeline.texts.list]
+        self.names = [_quoted(name) for name in timeline.argument_names.list]
+        self.texts = [_quoted(text) for text in timeline.texts.list]
         self.first, self.count = events.first.tolist(), events.count.tolist()
         self.argument, self.sort = events.argument.tolist(), events.sort.tolist()
         self.value = events.argument_value.tolist()
