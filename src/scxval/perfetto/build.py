@@ -353,8 +353,10 @@ class _Drawing:
         trace = states.trace
         tid = np.concatenate([trace.waits.tid, trace.slices.tid])
         comm = np.concatenate([trace.waits.comm, trace.slices.comm])
-        last = {int(t): int(c) for t, c in zip(tid, comm, strict=True)}
-        return [trace.comms[last[t]] if last.get(t, NONE) >= 0 else "task" for t in tids.tolist()]
+        known, last = np.unique(tid[::-1], return_index=True)
+        code_of = dict(zip(known.tolist(), comm[::-1][last].tolist(), strict=True))
+        codes = [code_of.get(t, NONE) for t in tids.tolist()]
+        return [trace.comms[code] if code >= 0 else "task" for code in codes]
 
 
 def _one(value: int) -> I64:

@@ -103,8 +103,7 @@ def time_slice(
 ) -> Argument:
     """The slice of each row in nanoseconds; one without end is called infinite."""
     values, known = _unsigned(table, "slice_ns"), _valid(table, "slice_ns", here)
-    endless = values == np.uint64(SLICE_INFINITE)
-    return _mixed(timeline, name, values, known, endless, "infinite")
+    return _mixed(timeline, name, values, known, SLICE_INFINITE, "infinite")
 
 
 def _vtime(timeline: Timeline, table: pa.Table, here: Bools) -> Argument:
@@ -121,14 +120,16 @@ def _mixed(
     name: str,
     values: U64,
     known: Bools,
-    special: Bools | None = None,
+    special: int | None = None,
     word: str = "",
 ) -> Argument:
-    """Unsigned numbers; those that SQL would show as negative ones, and special ones, as text."""
+    """Unsigned numbers; those that SQL would show as negative ones are text, a special one a word."""
     as_text = values >= _SIGNED
     bits = values.view(np.int64).copy()
     sort: npt.NDArray[np.int8] = np.where(as_text, Sort.TEXT, Sort.UINT).astype(np.int8)
-    for at in np.flatnonzero(as_text & known).tolist():
-        spoken = word if special is not None and special[at] else str(int(values[at]))
-        bits[at] = timeline.texts.of(spoken)
+    spoken = np.flatnonzero(as_text & known)
+    numbers, place = np.unique(values[spoken], return_inverse=True)
+    texts = [word if number == special else str(number) for number in numbers.tolist()]
+    codes = np.array([timeline.texts.of(text) for text in texts], dtype=np.int64)
+    bits[spoken] = codes[place]
     return Argument(name, sort, bits, known)
