@@ -128,8 +128,8 @@ def _mixed(
     bits = values.view(np.int64).copy()
     sort: npt.NDArray[np.int8] = np.where(as_text, Sort.TEXT, Sort.UINT).astype(np.int8)
     spoken = np.flatnonzero(as_text & known)
-    numbers, place = np.unique(values[spoken], return_inverse=True)
-    texts = [word if number == special else str(number) for number in numbers.tolist()]
+    huge, place = np.unique(values[spoken], return_inverse=True)
+    texts = [word if number == special else str(number) for number in huge.tolist()]
     codes = np.array([timeline.texts.of(text) for text in texts], dtype=np.int64)
     bits[spoken] = codes[place]
     return Argument(name, sort, bits, known)
