@@ -29,6 +29,8 @@ provision: setup
 	$(SNAKEMAKE) provision
 
 test: setup lint provision
+	@echo "== Debian packages that only tests need (usually 30 s, nothing to do when they are there)"
+	sh envs/host.sh test.packages
 	@echo "== tests, with real virtual machines (usually 30 minutes on 2 cores)"
 	$(BIN)/pytest --numprocesses 2 -m "not vm and not workflow"
 	$(BIN)/pytest -m "vm or workflow"

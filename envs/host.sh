@@ -1,11 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# As root: installs the Debian packages of host.packages. Otherwise: says which are missing and how to
-# get them, and goes on only when none is. On a Debian whose own QEMU is older than 10 (bookworm), QEMU
+# As root: installs the Debian packages of the lists that are named (files beside this one, by default
+# host.packages). Otherwise: says which are missing and how to get them, and goes on only when none is. On a Debian whose own QEMU is older than 10 (bookworm), QEMU
 # comes from its backports, for which a sources file is added.
 set -eu
 here=$(dirname "$0")
-needed=$(sed 's/#.*//' "$here/host.packages" | tr -s '\n' ' ')
+[ $# -gt 0 ] || set -- host.packages
+for list; do
+    [ -f "$here/$list" ] || { echo "scxval: no list of packages $here/$list" >&2; exit 1; }
+done
+needed=$(for list; do sed 's/#.*//' "$here/$list"; done | tr -s '\n' ' ')
 qemu_minimum=1:10
 
 version() { dpkg-query -W -f '${db:Status-Abbrev} ${Version}' "$1" 2>/dev/null | sed -n 's/^ii *//p'; }

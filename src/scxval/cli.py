@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The `scxval` command: doctor, cells, workloads, show, convert, simulate, compare, report.
+"""The `scxval` command: doctor, cells, workloads, show, convert, simulate, compare, export, view, report.
 
 Exit status: 0 fine, 1 something is missing or disagrees, 2 a mistake in what was asked for, 3 (compare)
 nobody can tell.
@@ -113,6 +113,21 @@ def _parser() -> argparse.ArgumentParser:
     _config_arguments(compare)
     compare.set_defaults(command=compare_command)
 
+    export = commands.add_parser(
+        "export", help="a cell's events as a trace for the Perfetto UI or chrome://tracing"
+    )
+    _trace_arguments(export)
+    export.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help="X.pftrace, or X.json"
+    )
+    export.set_defaults(command=export_command)
+
+    view = commands.add_parser("view", help="a cell's events in the Perfetto UI, without network")
+    _trace_arguments(view)
+    view.add_argument("--port", type=int, default=9002, help="0: any (default: 9002)")
+    view.add_argument("--no-browser", action="store_true", help="only say where it is")
+    view.set_defaults(command=view_command)
+
     report = commands.add_parser("report", help="the report again, from what has been run so far")
     report.add_argument("--plan", type=Path, default=Path("results/plan.json"))
     report.add_argument("--runs", type=Path, default=RUNS)
@@ -121,6 +136,19 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--window-ms", type=int, default=200)
     report.set_defaults(command=report_command)
     return parser
+
+
+def _trace_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add CELL and --with, what is drawn."""
+    parser.add_argument("cell", help="a cell, sim/<simulation>, a folder of one, an event table")
+    parser.add_argument(
+        "--with",
+        dest="beside",
+        nargs="+",
+        default=[],
+        metavar="CELL",
+        help="others on the same axis, such as sim/builtin/...",
+    )
 
 
 def _config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -301,6 +329,26 @@ def convert_command(args: argparse.Namespace) -> int:
     trace = find_trace(args.trace)
     where = outputs(args.trace, args.folder, args.events, args.capability)
     print(convert_outside(trace, where))
+    return 0
+
+
+def export_command(args: argparse.Namespace) -> int:
+    """Write a trace."""
+    from scxval.perfetto.command import export, find_sides
+
+    made = export(find_sides([args.cell, *args.beside], (RUNS, SIMULATIONS)), args.output)
+    print(f"{args.output}: {made.size} bytes of {made.rows} events")
+    for note in made.notes:
+        print(f"  note       {note}")
+    return 0
+
+
+def view_command(args: argparse.Namespace) -> int:
+    """Show a trace until the user interrupts."""
+    from scxval.perfetto.command import find_sides, view
+
+    sides = find_sides([args.cell, *args.beside], (RUNS, SIMULATIONS))
+    view(sides, args.port, browser=not args.no_browser)
     return 0
 
 

@@ -40,8 +40,9 @@ PROBE = Path("resources/probe")
 SOURCE = repository() / "src" / "scxval"
 IMAGE = "resources/guest/guest.erofs"
 KERNEL = "resources/kernel/{kernel}"
-RUN_DIR = "results/runs/{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}"
-RUN_LOG = "{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}.log"
+RUN_PATH = "{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}"
+RUN_DIR = f"results/runs/{RUN_PATH}"
+RUN_LOG = f"{RUN_PATH}.log"
 
 try:
     CONFIG = parse_config(config, Path.cwd())
@@ -307,6 +308,34 @@ def simulated_status(wildcards):
 
 def simulated_metrics(wildcards):
     return planned_simulations("metrics.parquet")
+
+
+def planned_traces(wildcards):
+    """A trace for the Perfetto UI of every planned cell whose tracer makes events."""
+    return [
+        f"results/report/perfetto/{cell.path}.pftrace"
+        for cell in current_plan().cells
+        if event_parts(cell.tracer)
+    ]
+
+
+def simulation_beside(wildcards):
+    """The folder of the first planned simulation of a run's scheduler, workload and machine; ""."""
+    axes = ("scheduler", "workload", "machine")
+    wanted = [getattr(wildcards, axis) for axis in axes]
+    found = (
+        f"results/sim/{cell.path}"
+        for cell in current_simulations().cells
+        if [getattr(cell, axis) for axis in axes] == wanted
+    )
+    return next(found, "")
+
+
+def simulated_beside(wildcards):
+    """The files of that simulation."""
+    folder = simulation_beside(wildcards)
+    names = ("status.json", "events.parquet", "capability.json")
+    return [f"{folder}/{name}" for name in names] if folder else []
 
 
 def simulation_json(wildcards):
