@@ -11,13 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from scxval.catalog.config import read_config_files
 from scxval.events.capability import read_capability
 from scxval.files import write_json
 from scxval.study.record import Inputs, StudySettings
 
 from ..compare.runs import CAPTURE, make_run, piece, settings
-from ..conftest import ROOT
 
 SETTINGS = StudySettings(gap_share=0.01, gap_rows=100, fewest_ranked=4, tracer_cpus=0.05)
 GROUP = "scx_simple/calibration/bpftrace/taskset/tcg4"
