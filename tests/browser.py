@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = next((found for name in NAMES if (found := shutil.which(name))), None)
@@ -19,3 +25,18 @@ def browser() -> str:
         assert not os.environ.get("CI"), missing
         pytest.skip(missing)
     return BROWSER
+
+
+@contextlib.contextmanager
+def page(**context: Any) -> Iterator[Page]:
+    """An empty page of a fresh browser; arguments are those of playwright's new_context."""
+    # Loaded only here: tests without a browser need no driver.
+    from playwright.sync_api import sync_playwright
+
+    path = browser()
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        try:
+            yield chromium.new_context(**context).new_page()
+        finally:
+            chromium.close()

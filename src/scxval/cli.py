@@ -128,6 +128,10 @@ def _parser() -> argparse.ArgumentParser:
     view.add_argument("--no-browser", action="store_true", help="only say where it is")
     view.set_defaults(command=view_command)
 
+    history = commands.add_parser("history", help="results over many nights")
+    _history_arguments(history)
+    history.set_defaults(command=history_command)
+
     report = commands.add_parser("report", help="the report again, from what has been run so far")
     report.add_argument("--plan", type=Path, default=Path("results/plan.json"))
     report.add_argument("--runs", type=Path, default=RUNS)
@@ -157,6 +161,49 @@ def _config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", nargs="+", default=[], metavar="KEY=VALUE", help="as Snakemake's"
     )
+
+
+def _history_arguments(parser: argparse.ArgumentParser) -> None:
+    steps = parser.add_subparsers(required=True, metavar="STEP", dest="step")
+    adding = steps.add_parser(
+        "add", help="add all runs of a folder; those that are there stay as they are"
+    )
+    adding.add_argument("--runs", type=Path, default=RUNS)
+    steps.add_parser("list", help="the nights, and how their runs ended")
+    trend = steps.add_parser("trend", help="the page, and the changes as JSON, CSV and Parquet")
+    trend.add_argument("--page", type=Path, default=Path("results/report/trend.html"))
+    trend.add_argument("--output", type=Path, default=Path("results/history"), metavar="DIR")
+    exporting = steps.add_parser("export", help="all runs and readings as CSV and Parquet")
+    exporting.add_argument("--output", type=Path, required=True, metavar="DIR")
+    for step in steps.choices.values():
+        step.add_argument("--store", type=Path, help="default: history.store of the configuration")
+        _config_arguments(step)
+
+
+def history_command(args: argparse.Namespace) -> int:
+    """One step of the history; 1 when a trend has regressions."""
+    from scxval.history import command
+    from scxval.history.trend import read_trend, write_trend
+
+    config = config_from(args.configfile, args.config)
+    store = args.store or Path(config.history.store)
+    if args.step == "add":
+        lines = command.add_runs(store, args.runs, command.paths_below(args.runs), config.compare)
+    elif args.step == "list":
+        lines = command.list_nights(store, config.history)
+    elif args.step == "export":
+        lines = [str(file) for file in command.export(store, args.output)]
+    else:
+        trend = read_trend(store, config.compare, config.history)
+        write_trend(trend, args.page, args.output)
+        lines = [
+            f"{s.place}  {s.what}: {c.before:.4g} to {c.after:.4g} {s.unit}"
+            for s, c in trend.regressions
+        ]
+        print("\n".join([*lines, f"{len(lines)} regressions, {args.page}"]))
+        return int(bool(lines))
+    print("\n".join(lines))
+    return 0
 
 
 def doctor_command(_: argparse.Namespace) -> int:

@@ -58,6 +58,8 @@ PROVISION = json.dumps(CONFIG.provision, sort_keys=True)
 LIMITS = json.dumps(asdict(CONFIG.limits))
 AGREEMENT = json.dumps(asdict(CONFIG.agreement))
 STUDY = json.dumps(CONFIG.study)
+GATE = json.dumps(asdict(CONFIG.gate))
+HISTORY = json.dumps(asdict(CONFIG.history))
 COMPARE = json.dumps(compare_plan.decides(CONFIG.compare))
 ONE_TRACER = "|".join(map(re.escape, CATALOG.tracers))
 SEVERAL_TRACERS = rf"(?:{ONE_TRACER})(?:{re.escape(TOGETHER)}(?:{ONE_TRACER}))+"
@@ -235,6 +237,12 @@ def family_verdicts(family):
     """A family's verdicts, if it is configured."""
     folder = f"{compare_plan.ROOT}/{family}"
     return [f"{folder}/verdicts.json"] if family in CONFIG.compare.families else []
+
+
+def gated_history(wildcards):
+    """The history's record, where the gate looks at it."""
+    looked_at = CONFIG.gate.max_regressions is not None
+    return "results/history/history.json" if looked_at else []
 
 
 def run_priority(wildcards):

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-# What people look at. Needs: every planned cell's files. Makes: results/plan.json, results/report/,
-# results/gate.json.
+# What people look at. Needs: every planned cell's files. Makes: results/plan.json, results/report/.
 
 
 rule write_plan:
@@ -52,30 +51,4 @@ rule report:
             --window-ms {params.window_ms:q} \
             --output {output.page:q} \
             >{log:q} 2>&1
-        """
-
-
-rule judge:
-    """Fail when more cells than the configuration allows ended other than ok."""
-    input:
-        plan="results/plan.json",
-        status=planned_status,
-        simulations=simulated_status,
-    output:
-        verdict="results/gate.json",
-    log:
-        "logs/gate.log",
-    params:
-        allowed=CONFIG.max_bad_cells,
-        runs="results/runs",
-        simulations="results/sim",
-    shell:
-        """
-        python -m scxval.gate \
-            --plan {input.plan:q} \
-            --runs {params.runs:q} \
-            --simulations {params.simulations:q} \
-            --max-bad-cells {params.allowed:q} \
-            --output {output.verdict:q} \
-            2>{log:q}
         """

@@ -33,7 +33,8 @@ class Compared:
 
     `metric` may end in `*`: every metric that begins so. `scope` is `workload` (the system's where a
     source cannot tell the workload's tasks) or `task` (one quantity for each of the workload's tasks).
-    Not `carries`: it is shown with its interval, and no verdict is made of it.
+    Not `carries`: it is shown with its interval, and no verdict is made of it. `worse` is `more` or `less`
+    where that is bad for whoever runs the workload, else "" (history tells regressions by it).
     """
 
     metric: str
@@ -41,6 +42,7 @@ class Compared:
     margin: Margin
     scope: str = "workload"
     carries: bool = True
+    worse: str = ""
 
     @property
     def name(self) -> str:
@@ -95,7 +97,12 @@ def _compared(name: str, item: Mapping[str, Any]) -> Compared:
         )
     margin = Margin(float(item["ratio"]), float(item["absolute"]), item["reason"])
     return Compared(
-        metric, stat, margin, scope=item.get("scope", "workload"), carries=item.get("carries", True)
+        metric,
+        stat,
+        margin,
+        scope=item.get("scope", "workload"),
+        carries=item.get("carries", True),
+        worse=item.get("worse", ""),
     )
 
 

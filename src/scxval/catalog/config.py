@@ -73,6 +73,27 @@ class Simulate:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """What may be wrong before `snakemake gate` fails; config/config.yaml says what each means."""
+
+    max_bad_cells: int
+    max_bad_share: float
+    fail_on: dict[str, list[str]]
+    allow_void: bool
+    max_regressions: int | None
+
+
+@dataclass(frozen=True)
+class History:
+    """Where results of many nights are kept, and when a change is one."""
+
+    store: str
+    night_starts_h: int
+    persistence: int
+    most_nights: int
+
+
+@dataclass(frozen=True)
 class Config:
     """A checked configuration; axis values are lists of names that exist in the catalogue."""
 
@@ -81,7 +102,8 @@ class Config:
     reps: int
     limits: Limits
     lost_events_allowed: int
-    max_bad_cells: int
+    gate: Gate
+    history: History
     window_ms: int
     agreement: Agreement
     provision: dict[str, Any]
@@ -151,7 +173,8 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
         reps=data["reps"],
         limits=Limits(**data["limits"]),
         lost_events_allowed=data["lost_events_allowed"],
-        max_bad_cells=data["gate"]["max_bad_cells"],
+        gate=Gate(**data["gate"]),
+        history=History(**data["history"]),
         window_ms=data["report"]["window_ms"],
         agreement=Agreement(**data["agreement"]),
         provision=data["provision"],

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+# What machines look at, and what nights leave. Needs: every planned cell's files. Makes: results/summary.json,
+# results/gate.json, results/history/, results/report/trend.html, and adds to the store that history.store names.
+
+
+rule summary:
+    """How the sweep ended: outcomes, verdicts, studies, versions."""
+    input:
+        plan="results/plan.json",
+        status=planned_status,
+        metrics=planned_metrics,
+        simulations=simulated_status,
+        verdicts=planned_verdicts,
+        studies=planned_studies,
+    output:
+        summary="results/summary.json",
+    log:
+        "logs/summary.log",
+    params:
+        code=code("summary.py", "history/readings.py", "study/record.py"),
+        compare=COMPARE,
+        studies=STUDY_ROOT,
+    shell:
+        """
+        python -m scxval.summary \
+            --plan {input.plan:q} \
+            --runs results/runs \
+            --simulations results/sim \
+            --compare-root results/compare \
+            --studies {params.studies:q} \
+            --compare {params.compare:q} \
+            --output {output.summary:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule judge:
+    """What is beyond the configuration's thresholds; said, not failed for."""
+    input:
+        summary="results/summary.json",
+        history=gated_history,
+    output:
+        verdict="results/gate.json",
+    log:
+        "logs/judge.log",
+    params:
+        code=code("gate.py"),
+        settings=GATE,
+    shell:
+        """
+        python -m scxval.gate judge \
+            --summary {input.summary:q} \
+            --settings {params.settings:q} \
+            --history {input.history:q} \
+            --output {output.verdict:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule gate:
+    """Fail, with the reasons, when anything is beyond the thresholds."""
+    input:
+        "results/gate.json",
+    log:
+        "logs/gate.log",
+    shell:
+        """
+        python -m scxval.gate check {input:q} 2>&1 | tee {log:q}
+        """
+
+
+rule history:
+    """Add these runs to the store, and draw what all nights in it show."""
+    input:
+        plan="results/plan.json",
+        status=planned_status,
+        metrics=planned_metrics,
+    output:
+        page="results/report/trend.html",
+        record="results/history/history.json",
+        table="results/history/changes.parquet",
+        text="results/history/changes.csv",
+    log:
+        "logs/history.log",
+    params:
+        code=code("history/*", "report/style.css.j2", "compare/statistics/*.py"),
+        compare=COMPARE,
+        settings=HISTORY,
+        folder=subpath(output.record, parent=True),
+    shell:
+        """
+        python -m scxval.history \
+            --plan {input.plan:q} \
+            --runs results/runs \
+            --compare {params.compare:q} \
+            --settings {params.settings:q} \
+            --page {output.page:q} \
+            --output {params.folder:q} \
+            >{log:q} 2>&1
+        """
