@@ -20,6 +20,7 @@ from scxval.history.changes import (
     Night,
     Series,
     changes,
+    level_of,
     night_of,
 )
 
@@ -36,7 +37,7 @@ def series(means: list[float], worse: str = "more", margin: Margin = TEN) -> Ser
 
 
 def found(means: list[float], worse: str = "more", questions: int = 1) -> list[Changed]:
-    return changes(series(means, worse), 3, ALPHA, questions)
+    return changes(series(means, worse), 3, level_of(1, questions))
 
 
 def noisy(rng: np.random.Generator, levels: list[float], sd: float) -> list[float]:
@@ -126,7 +127,7 @@ def test_what_else_was_new_is_said() -> None:
         Night(n.day, n.values, {"kernel": frozenset(["7.3"])}) if n.day >= 6 else n
         for n in one.nights
     )
-    (change,) = changes(Series("p", "w", "ns", TEN, "more", later), 3, ALPHA, 1)
+    (change,) = changes(Series("p", "w", "ns", TEN, "more", later), 3, level_of(1, 1))
     assert change.causes == ("kernel: 7.2 before, 7.3 then",)
 
 

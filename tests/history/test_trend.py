@@ -54,7 +54,9 @@ def test_a_real_run_is_read(raw_config: dict[str, Any]) -> None:
     record = read_run(RUN, path, how)
     assert record.axes == ("scx_simple", "periodic_mix", "bpftrace", "taskset", "tcg4")
     assert (
-        record.outcome == "ok" and record.kernel.startswith("7.2") and len(record.scheduler) == 12
+        record.outcome == "ok"
+        and record.made_with.kernel.startswith("7.2")
+        and len(record.made_with.scheduler) == 12
     )
     status = json.loads((RUN / path / "status.json").read_text())
     seconds = (status["window_ns"][1] - status["window_ns"][0]) / 1e9
