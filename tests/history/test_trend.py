@@ -28,7 +28,8 @@ from .nights import AXES, nights, run
 RUN = ROOT / "tests/fixtures/history"
 HOSTILE = "<script>alert(1)</script>\u202e\x00"
 # Milliseconds in ns: well beyond the absolute part of the margin.
-STEP = [level * 1e6 for level in (1.0, 1.01, 0.99, 1.0, 1.01, 0.99, 1.5, 1.52, 1.49, 1.51)]
+LEVELS = (1.0, 1.01, 0.99, 1.0, 1.01, 0.99, 1.02, 1.0, 0.98, 1.5, 1.52, 1.49, 1.51)
+STEP = [level * 1e6 for level in LEVELS]
 
 
 def settings(raw_config: dict[str, Any]) -> History:
@@ -41,7 +42,7 @@ def store_of(tmp_path: Path, **more: Any) -> Path:
         store,
         [
             *nights(STEP),
-            *nights([50.0] * 10, what=f"rtapp_run p50 task {HOSTILE}"),
+            *nights([50.0] * 13, what=f"rtapp_run p50 task {HOSTILE}"),
             *more.get("runs", ()),
         ],
     )
@@ -88,7 +89,11 @@ def test_what_is_no_run_is_one_line(tmp_path: Path, raw_config: dict[str, Any]) 
     assert not (tmp_path / "h").exists()
     shutil.copytree(RUN / path, tmp_path / "runs" / path.replace("rep0", "rep1"))
     lines = add_runs(tmp_path / "h", tmp_path / "runs", paths_below(tmp_path / "runs"), how)
-    assert lines[0].startswith("left out: ") and "1 runs added" in lines[1]
+    assert (
+        lines[0].startswith("left out: ")
+        and "a new history" in lines[1]
+        and "1 runs added" in lines[2]
+    )
 
 
 def test_a_regression_is_listed(tmp_path: Path, raw_config: dict[str, Any]) -> None:
@@ -98,7 +103,7 @@ def test_a_regression_is_listed(tmp_path: Path, raw_config: dict[str, Any]) -> N
     record = json.loads((tmp_path / "out/history.json").read_text())
     (regression,) = record["regressions"]
     assert regression["place"] == "/".join(AXES) and regression["what"] == "wakeup_latency p50"
-    assert (record["nights"], record["series"], record["too_short"]) == (10, 2, 0)
+    assert (record["nights"], record["series"], record["too_short"]) == (13, 2, 0)
     rows = pyarrow.csv.read_csv(tmp_path / "out/changes.csv").to_pylist()
     assert [row["kind"] for row in rows] == ["regression"]
     first = (tmp_path / "trend.html").read_bytes()

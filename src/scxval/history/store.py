@@ -64,7 +64,7 @@ class Added:
 def opened(path: Path, create: bool = False) -> Iterator[sqlite3.Connection]:
     """The store, in one transaction: all of what is done in it stays, or nothing.
 
-    Raises ScxvalError for a file that is missing (unless `create`), is no store, or is of another version.
+    Raises ScxvalError for a file that is missing (unless `create`), damaged, no store, or of another version.
     """
     if not path.exists() and not create:
         raise ScxvalError(
@@ -103,6 +103,12 @@ def _check(connection: sqlite3.Connection, path: Path, create: bool) -> None:
         raise ScxvalError(
             f"history {path} is of schema {version}, this scxval knows {SCHEMA}: export it with the scxval"
             " that made it, or name another file"
+        )
+    # A file that is cut at the end of a page is read as one with less in it.
+    damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if damage != "ok":
+        raise ScxvalError(
+            f"history {path} is damaged ({' '.join(damage.split())}): take a copy of it, or name another file"
         )
 
 

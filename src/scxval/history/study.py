@@ -45,12 +45,14 @@ def normal(part: float) -> Nights:
 
 def skewed(rng: Rng, n: int) -> F64:
     """Lognormal nights, sigma 0.15."""
-    return MEAN * np.exp(0.15 * rng.standard_normal(n) - 0.15**2 / 2)
+    made: F64 = MEAN * rng.lognormal(-(0.15**2) / 2, 0.15, n)
+    return made
 
 
 def heavy(rng: Rng, n: int) -> F64:
     """Student's t with 3 degrees of freedom, 8 % standard deviation."""
-    return MEAN * (1 + 0.08 * rng.standard_t(3, n) / np.sqrt(3))
+    made: F64 = MEAN * (1 + 0.08 * rng.standard_t(3, n) / np.sqrt(3))
+    return made
 
 
 def outliers(rng: Rng, n: int) -> F64:
@@ -109,7 +111,7 @@ STEPS = (0.05, 0.08, 0.12, 0.20, 0.30, 0.50)
 
 @dataclass(frozen=True)
 class Alarms:
-    """Changes told of `years` years of a steady series, of so many `questions`; `promised`: the bound holds."""
+    """Changes told in `years` years of a steady series that is one of `questions`; `promised`: bounded."""
 
     case: str
     questions: int
@@ -215,8 +217,8 @@ def drift_cases(trials: int) -> Iterator[tuple[str, float, float, float]]:
 def alarm_table(found: Sequence[Alarms]) -> str:
     """False alarms as Markdown."""
     lines = [
-        f"**False alarms.** Changes told in a year of {NIGHTS_A_YEAR} nights where there is none, `persistence: "
-        f"{PERSISTENCE}`, `false_alarms: {FALSE_ALARMS:g}`, margin {100 * MARGIN.ratio:g} %, "
+        f"**False alarms.** Changes told in a year of {NIGHTS_A_YEAR} nights where there is none, "
+        f"`persistence: {PERSISTENCE}`, `false_alarms: {FALSE_ALARMS:g}`, margin {100 * MARGIN.ratio:g} %, "
         f"{found[0].years:,} years a number.",
         "",
         f"| nights | one series alone | each of {MANY} | all {MANY} together | promised together |",
@@ -233,8 +235,8 @@ def alarm_table(found: Sequence[Alarms]) -> str:
 def delay_table(found: Sequence[Delay], trials: int) -> str:
     """Delays as Markdown."""
     lines = [
-        f"**Delay.** Nights until a step is told after {BASELINE} nights of a level, {MANY} series together: by half "
-        f"of {trials:,} trials / by nine tenths (never: not within {WAIT} nights).",
+        f"**Delay.** Nights until a step is told after {BASELINE} nights of a level, {MANY} series "
+        f"together: in half of {trials:,} trials / in nine tenths (never: not within {WAIT} nights).",
         "",
         "| nights' standard deviation | " + " | ".join(f"{100 * s:.0f} %" for s in STEPS) + " |",
         "|---" * (len(STEPS) + 1) + "|",
@@ -255,7 +257,7 @@ def delay_table(found: Sequence[Delay], trials: int) -> str:
 def drift_table(found: Sequence[tuple[str, float, float, float]]) -> str:
     """Drifts as Markdown."""
     lines = [
-        "**Drifts.** A line over a year, nights of 3 %, margin 10 %: what is told of it, in percent of series.",
+        "**Drifts.** A line over a year, nights of 3 %, margin 10 %: what is told, in percent of series.",
         "",
         "| from first to last night | a drift | steps | nothing |",
         "|---|---|---|---|",
