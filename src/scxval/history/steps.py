@@ -24,8 +24,8 @@ from scxval.compare.statistics.side import FEWEST_ALIKE
 BEYOND = 0.05
 # What rounding makes of values that are equal, as a part of the largest.
 _ROUNDING = 1e-9
-# A first level takes this many times `persistence` nights: in fewer, two modes by turns look like one and then
-# the other.
+# A first level takes this many times `persistence` nights: in fewer, two modes by turns look like one and
+# then the other.
 _FIRST = 3
 # Up to so many times `persistence` nights some that stand out together can make a level of their own: so many
 # of them must be on its side. The median of more nights is proof against them.

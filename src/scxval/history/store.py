@@ -104,12 +104,23 @@ def _check(connection: sqlite3.Connection, path: Path, create: bool) -> None:
             f"history {path} is of schema {version}, this scxval knows {SCHEMA}: export it with the scxval"
             " that made it, or name another file"
         )
-    # A file that is cut at the end of a page is read as one with less in it.
-    damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if damage != "ok":
+    damage = _damage(connection, path)
+    if damage:
         raise ScxvalError(
-            f"history {path} is damaged ({' '.join(damage.split())}): take a copy of it, or name another file"
+            f"history {path} is damaged ({damage}): take a copy of it, or name another file"
         )
+
+
+def _damage(connection: sqlite3.Connection, path: Path) -> str:
+    """What is wrong with the file, "" for nothing: SQLite reads what is cut off its end as zeros."""
+    pages, each = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
+    )
+    size = path.stat().st_size
+    if size != pages * each:
+        return f"{size} bytes of {pages * each}"
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    return "" if found == "ok" else " ".join(found.split())
 
 
 def _make(connection: sqlite3.Connection) -> None:
