@@ -183,7 +183,7 @@ def _history_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def history_command(args: argparse.Namespace) -> int:
-    """One step of the history; 1 when a trend has regressions."""
+    """One step of the history; 1 when a trend has regressions that nothing but the measuring explains."""
     from scxval.history import command
     from scxval.history.trend import read_trend, write_trend
 
@@ -201,6 +201,7 @@ def history_command(args: argparse.Namespace) -> int:
         lines = [
             f"{s.place}  {s.what}: {c.before:.4g} to {c.after:.4g} {s.unit}"
             for s, c in trend.regressions
+            if not c.explained
         ]
         print("\n".join([*lines, f"{len(lines)} regressions, {args.page}"]))
         return int(bool(lines))
