@@ -30,6 +30,7 @@ RUNS = Path("results/runs")
 SIMULATIONS = Path("results/sim")
 AGREEMENT = Path("results/study/agreement")
 COMPARE = Path("results/compare")
+STUDIES = Path("results/study")
 SIMULATORS = Path("resources/simulators")
 
 
@@ -136,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--plan", type=Path, default=Path("results/plan.json"))
     report.add_argument("--runs", type=Path, default=RUNS)
     report.add_argument("--compare", type=Path, default=COMPARE)
+    report.add_argument("--studies", type=Path, default=STUDIES)
     report.add_argument("--output", type=Path, default=Path("results/report/index.html"))
     report.add_argument("--window-ms", type=int, default=200)
     report.set_defaults(command=report_command)
@@ -412,6 +414,7 @@ def report_command(args: argparse.Namespace) -> int:
         agreement_root=AGREEMENT,
         simulations_root=SIMULATIONS,
         compare_root=args.compare,
+        studies_root=args.studies,
     )
     print(args.output)
     return 0
