@@ -19,8 +19,9 @@ _WIDTH = 1120
 _LINE, _TOP = 22, 40
 # Of the intervals' figure: where the axis begins and ends, where verdict and words stand.
 _LEFT, _RIGHT, _VERDICT, _WORDS = 370, 716, 738, 834
-# Of the matrix's: first square, its size, height of the columns' slanted names.
-_SQUARES, _SIDE, _HEAD = 260, 26, 120
+# Of the matrix's: first square, its size, and how long the columns' slanted names may be.
+_SQUARES, _SIDE, _NAME = 260, 26, 36
+_SLANT = 55
 _CHARACTER = 6.3
 # Characters that XML 1.0 does not have, and those that turn the direction of what follows.
 _FORBIDDEN = re.compile(
@@ -111,15 +112,17 @@ def intervals(
     axis: str,
     log: bool = False,
     reference: float | None = None,
+    whole: tuple[float, float] | None = None,
 ) -> str:
     """A line a row: margin as a band, estimate as a mark of its verdict's shape, interval, n and power.
 
     `axis` names the quantity and its unit; `log` is for ratios, all above 0; `reference` is where there is
-    no effect. What lies beyond the axis is an arrow.
+    no effect; `whole` are the ends of the axis where the quantity has ends. What lies beyond is an arrow. A
+    row without an estimate has its mark at its verdict.
     """
     if not rows:
         return nothing(title, description)
-    scale = _scale(rows, log, reference)
+    scale = _Scale(*whole, log) if whole else _scale(rows, log, reference)
     parts: list[str] = []
     y = _TOP + 24
     group = ""
@@ -201,7 +204,8 @@ def _interval(row: Interval, scale: _Scale, y: float) -> list[str]:
     label = _word(24, y, row.label, int((_LEFT - 32) / _CHARACTER))
     said = [_word(_VERDICT, y, _said(row.verdict), 16), _word(_WORDS, y, numbers, 44)]
     if row.estimate is None or not math.isfinite(row.estimate):
-        return [label, *said]
+        known = row.verdict not in (Verdict.NOT_MEASURED, Verdict.UNSUPPORTED)
+        return [label, *([_mark(row.verdict, _VERDICT - 12, y - 4)] if known else []), *said]
     middle = y - 4
     drawn = []
     if row.margin_low is not None and row.margin_high is not None:
@@ -272,21 +276,25 @@ def matrix(
         return nothing(title, description)
     least = 58.0 if any(square.verdict for square in squares.values()) else 34.0
     side = max(least, min(72.0, (_WIDTH - _SQUARES - 90) / len(columns)))
-    width = max(_WIDTH, math.ceil(_SQUARES + side * len(columns) + 90))
+    longest = _CHARACTER * max(min(len(_clean(name)), _NAME) for name in columns)
+    top = _TOP + 16 + math.ceil(longest * math.sin(math.radians(_SLANT)))
+    beyond = longest * math.cos(math.radians(_SLANT))
+    width = max(_WIDTH, math.ceil(_SQUARES + side * len(columns) + beyond))
     parts = []
     for place, name in enumerate(columns):
         x = _SQUARES + side * (place + 0.5) + 4
         parts.append(
-            f'<g transform="translate({x:.1f} {_TOP + _HEAD - 8}) rotate(-55)">{_word(0, 0, name, 22)}</g>'
+            f'<g transform="translate({x:.1f} {top - 8}) rotate(-{_SLANT})">'
+            f"{_word(0, 0, name, _NAME)}</g>"
         )
     for line, name in enumerate(rows):
-        y = _TOP + _HEAD + line * _SIDE
+        y = top + line * _SIDE
         parts.append(_word(_SQUARES - 8, y + 17, name, 38, anchor="end"))
         for place, column in enumerate(columns):
             found = squares.get((name, column))
             if found is not None:
                 parts.append(_square(found, f"{name}, {column}", _SQUARES + place * side, y, side))
-    height = _TOP + _HEAD + len(rows) * _SIDE + 44
+    height = top + len(rows) * _SIDE + 44
     parts.append(_matrix_key(height - 16))
     return _document(title, description, height, parts, width)
 

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from scxval.catalog.comparison import Compare
 from scxval.compare.statistics.judge import Judged
 from scxval.compare.statistics.question import Answer
 from scxval.compare.verdict import Judgement, Verdict, overall
 from scxval.study.figure import Interval, intervals, nothing
-from scxval.study.record import Finding, Study
+from scxval.study.record import Finding, Inputs, Study
 
 # Lines of one figure; the table has the others, too.
 MOST_LINES = 60
@@ -128,3 +130,28 @@ def too_few(findings: Sequence[Finding], how: Compare, unit: str) -> list[str]:
             f" {unit}: take a quieter machine, or a wider margin with a reason."
         )
     return lines
+
+
+def not_for_timing(inputs: Inputs, family: str, path: str) -> str:
+    """Why times of a pair say nothing of several CPUs, from its runs' provenance; "" if they do."""
+    record = _pair_of(inputs, family, path)
+    for side in ("a", "b"):
+        for run in record.get(side, {}).get("runs", []):
+            file = inputs.runs / str(run["path"]).split("results/runs/", 1)[-1] / "provenance.json"
+            try:
+                machine = json.loads(file.read_text(encoding="utf-8"))["machine"]
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            if machine.get("not_for_smp_timing"):
+                return f"not for timing: {machine['not_for_smp_timing']}"
+    return ""
+
+
+def _pair_of(inputs: Inputs, family: str, path: str) -> dict[str, Any]:
+    try:
+        file = inputs.compare / family / path / "pair.json"
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # The family's verdicts say what is wrong with it.
+        return {}
+    return data if isinstance(data, dict) else {}

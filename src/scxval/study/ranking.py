@@ -8,86 +8,71 @@ family `simulator`: one a run, over what both sides can show.
 
 from __future__ import annotations
 
-import itertools
-import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-from scxval.catalog.comparison import Compare, Margin
+from scxval.catalog.comparison import Compare
+from scxval.compare.record import SIMILARITY, Pair, Quantity, read_pair
 from scxval.compare.statistics.multiple import holm
-from scxval.compare.statistics.question import p_values
-from scxval.compare.statistics.side import Side
 from scxval.compare.verdict import Judgement, Verdict
+from scxval.errors import ScxvalError
 from scxval.study.figure import Interval, intervals, nothing
-from scxval.study.findings import judgement_of, place_of
+from scxval.study.findings import judgement_of, not_for_timing, place_of
+from scxval.study.order import F64, Order, means_of, order_of, power_of, smallest_tau, things_needed
+from scxval.study.order_pairs import Ranked, Said, Told, told_of
 from scxval.study.record import Finding, Inputs, Study, Table, Value
 
 TITLE = "Ranking fidelity"
 QUESTION = "Does the simulator put schedulers in the order in which the kernel has them?"
 FAMILY = "simulator"
-# All orders of so many schedulers are tried (8! = 40,320); beyond, scipy's exact distribution is taken.
-MOST_TRIED = 8
-
-F64 = npt.NDArray[np.float64]
-RIGHT, WRONG, TOO_NEAR = "right", "wrong", "the kernel's runs cannot tell"
-UNSURE = "the simulator's runs cannot tell"
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """One quantity of several schedulers: a number a run on the kernel, and one a simulation."""
+class Answer:
+    """What there is to say of one quantity: `p` is the order's after Holm, `told` every two schedulers."""
 
-    what: str
-    where: dict[str, str]
-    unit: str
-    margin: Margin
-    real: Mapping[str, tuple[float, ...]]
-    simulated: Mapping[str, tuple[float, ...]]
+    item: Ranked
+    order: Order
+    p: float
+    told: Sequence[Told]
 
     @property
-    def schedulers(self) -> list[str]:
-        """Those with numbers on both sides, by name."""
-        return sorted(self.real)
+    def count(self) -> int:
+        """How many schedulers there are."""
+        return len(self.item.schedulers)
 
+    def said(self, said: Said) -> list[str]:
+        """The pairs of which that was said."""
+        return [f"{two.first} and {two.second}" for two in self.told if two.said is said]
 
-@dataclass(frozen=True)
-class Order:
-    """Kendall's tau-b between two lists of means, its interval over runs, and the one-sided exact p."""
-
-    tau: float | None
-    low: float | None
-    high: float | None
-    p: float
+    @property
+    def apart(self) -> int:
+        """How many pairs the kernel's runs tell apart."""
+        return len(self.told) - len(self.said(Said.TOO_NEAR))
 
 
 def study(inputs: Inputs) -> Study:
     """Order by order; Holm over all quantities."""
-    ranked, problems = _ranked(inputs)
-    most = max((len(item.schedulers) for item in ranked), default=0)
-    if most < 2:
+    ranked, notes = _ranked(inputs)
+    if not ranked:
         why = (
-            f"{most} scheduler with numbers from kernel and simulator: an order needs"
+            "no quantity has numbers of two schedulers from kernel and simulator: an order needs"
             f" {inputs.settings.fewest_ranked} or more on the axis, and compare.families with {FAMILY}"
         )
         made = Study("ranking", TITLE, QUESTION, judgement_of([], why), cannot_tell=(why,))
-        return replace(made, figure=nothing(TITLE, why), notes=tuple(problems))
-    orders = [order_of(item, inputs.how) for item in ranked]
-    adjusted = holm([order.p for order in orders])
-    told = _pairs(ranked, inputs.how)
-    fewest = inputs.settings.fewest_ranked
-    findings = [
-        _finding(item, order, p, told[place], inputs.how, fewest, len(ranked))
-        for place, (item, order, p) in enumerate(zip(ranked, orders, adjusted, strict=True))
-    ]
+        return replace(made, figure=nothing(TITLE, why), notes=tuple(notes))
+    fewest, how = inputs.settings.fewest_ranked, inputs.how
+    answers = answers_of(ranked, how, fewest)
+    asked = sum(_asks(item, fewest) for item in ranked)
+    findings = [_finding(answer, how, fewest, asked) for answer in answers]
     caption = (
-        f"Kendall's tau between the kernel's and the simulator's order of {most} schedulers, 1: the same, -1:"
-        f" reversed; {inputs.how.confidence:.0%} intervals by drawing runs anew within each scheduler."
+        "Kendall's tau between the kernel's and the simulator's order of n schedulers: 1 is the same, -1"
+        f" reversed; {how.confidence:.0%} intervals by drawing runs anew within each scheduler. In the band"
+        " it is more than chance. Behind a quantity: how many of the pairs that the kernel's runs tell apart"
+        " the simulator has the same way round. Power: the chance to be told so if it were the kernel."
     )
     return Study(
         name="ranking",
@@ -95,261 +80,243 @@ def study(inputs: Inputs) -> Study:
         question=QUESTION,
         judgement=judgement_of(findings, "nothing to rank"),
         findings=tuple(findings),
-        figure=_figure(findings, caption, told),
+        figure=_figure(findings, answers, caption),
         caption=caption,
-        tables=(_table(ranked, told),),
-        cannot_tell=tuple(_cannot_tell(most, len(ranked), fewest, inputs.how)),
-        notes=tuple(problems),
+        tables=(_orders(answers), _schedulers(answers)),
+        cannot_tell=tuple(_cannot_tell(answers, asked, fewest, how)),
+        notes=tuple(notes),
     )
 
 
 def _ranked(inputs: Inputs) -> tuple[list[Ranked], list[str]]:
-    """Every quantity by place, from the family's pair records; and what cannot be read."""
-    found: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
-    problems: list[str] = []
+    """Every quantity of several schedulers by place, from the family's pair records; and what is left out."""
+    found: dict[tuple[str, ...], dict[str, tuple[Pair, Quantity]]] = {}
+    refused: dict[tuple[str, ...], str] = {}
+    notes: list[str] = []
     for path in inputs.plan.get("pairs", {}).get(FAMILY, []):
-        file = inputs.compare / FAMILY / path / "pair.json"
         try:
-            pair = json.loads(file.read_text(encoding="utf-8"))
-            where = dict(pair["where"])
-            scheduler = where.pop("scheduler")
-            place = (pair["b"]["name"], pair["a"]["name"], *where.values())
-            for quantity in pair["quantities"]:
-                if quantity["carries"]:
-                    key = (*place, quantity["name"])
-                    found.setdefault(key, {})[scheduler] = {**quantity, "where": where}
-        except OSError as error:
-            problems.append(f"{path}: cannot read pair.json: {error.strerror}")
-        except (ValueError, KeyError, TypeError) as error:
-            problems.append(f"{path}: pair.json is not a pair: {error!r}")
-    return [_one(key, by_scheduler) for key, by_scheduler in found.items()], problems
+            pair = read_pair(inputs.compare / FAMILY / path / "pair.json")
+            scheduler = pair.where["scheduler"]
+        except ScxvalError as error:
+            notes.append(str(error))
+            continue
+        except KeyError:
+            notes.append(f"{path}: its record names no scheduler")
+            continue
+        why = _why_left_out(pair)
+        if why:
+            notes.append(f"{path} is left out: {why}")
+            continue
+        place = (pair.b.name, pair.a.name, *_where(pair).values())
+        refused.setdefault(place, "")
+        refused[place] = refused[place] or not_for_timing(inputs, FAMILY, path)
+        for quantity in pair.quantities:
+            if quantity.carries and quantity.metric != SIMILARITY and quantity.a and quantity.b:
+                found.setdefault((*place, quantity.name), {})[scheduler] = (pair, quantity)
+    # Quantities that only later schedulers have stand with the others of their place.
+    keys = [key for place in refused for key in found if key[:-1] == place]
+    return [_one(key, found[key], refused[key[:-1]]) for key in keys if len(found[key]) > 1], notes
 
 
-def _one(key: tuple[str, ...], found: Mapping[str, dict[str, Any]]) -> Ranked:
-    first = next(iter(found.values()))
+def _why_left_out(pair: Pair) -> str:
+    if pair.settled:
+        return pair.settled.reason
+    return "; ".join(f"{check.name}: {check.reason}" for check in pair.checks if not check.passed)
+
+
+def _where(pair: Pair) -> dict[str, str]:
+    return {axis: value for axis, value in pair.where.items() if axis != "scheduler"}
+
+
+def _one(key: tuple[str, ...], found: Mapping[str, tuple[Pair, Quantity]], why_not: str) -> Ranked:
+    pair, quantity = next(iter(found.values()))
     return Ranked(
         what=key[-1],
-        where={"simulator": key[0], "kernel": key[1], **first["where"]},
-        unit=first["unit"],
-        margin=Margin(**first["margin"]),
-        real={name: tuple(item["a"]) for name, item in found.items()},
-        simulated={name: tuple(item["b"]) for name, item in found.items()},
+        where={"simulator": pair.b.name, "kernel": pair.a.name, **_where(pair)},
+        unit=quantity.unit,
+        margin=quantity.margin,
+        real={name: of.a for name, (_, of) in found.items()},
+        simulated={name: of.b for name, (_, of) in found.items()},
+        deterministic=pair.b.deterministic,
+        why_not=why_not,
     )
 
 
-def order_of(item: Ranked, how: Compare) -> Order:
-    """The two orders of a quantity held against each other.
+def answers_of(ranked: Sequence[Ranked], how: Compare, fewest: int) -> list[Answer]:
+    """Every quantity's answer. Holm over those that have `fewest` schedulers and may be judged.
 
-    tau-b (Kendall 1945) of the means over runs; no tau where one side has all schedulers alike. The p is of a
-    tau as large as this by chance, all orders being equally likely. The interval is the percentile
-    bootstrap's over runs within schedulers, on both sides.
+    The others could not be said to agree whatever their numbers were, so that they are no chance of a false
+    verdict.
     """
-    names = item.schedulers
-    real, simulated = ([np.asarray(side[n]) for n in names] for side in (item.real, item.simulated))
-    means = np.array([x.mean() for x in real]), np.array([x.mean() for x in simulated])
-    tau = kendall(*means)
-    if tau is None:
-        return Order(None, None, None, 1.0)
-    rng = np.random.default_rng(how.random_seed)
-    drawn = _drawn(real, how.resamples, rng), _drawn(simulated, how.resamples, rng)
-    taus = _taus(*drawn)
-    taus = taus[np.isfinite(taus)]
-    ends = [(1 - how.confidence) / 2, (1 + how.confidence) / 2]
-    low, high = np.quantile(taus, ends) if len(taus) else (math.nan, math.nan)
-    if not math.isfinite(float(low)):
-        return Order(tau, None, None, chance_of(*means))
-    return Order(tau, float(low), float(high), chance_of(*means))
-
-
-def _drawn(side: Sequence[F64], times: int, rng: np.random.Generator) -> F64:
-    """Means of runs drawn anew, a row a time, a column a scheduler."""
-    columns = [
-        runs[rng.integers(0, len(runs), size=(times, len(runs)))].mean(axis=1) for runs in side
+    orders = [order_of(*_sides(item), how) for item in ranked]
+    asked = [place for place, item in enumerate(ranked) if _asks(item, fewest)]
+    p = dict(zip(asked, holm([orders[place].p for place in asked]), strict=True))
+    told = told_of(ranked, how.alpha)
+    return [
+        Answer(item, orders[place], p.get(place, 1.0), told[place])
+        for place, item in enumerate(ranked)
     ]
-    return np.stack(columns, axis=1)
 
 
-def _taus(a: F64, b: F64) -> F64:
-    """tau-b of each row; NaN where a side has no order."""
-    first, second = np.triu_indices(a.shape[1], 1)
-    sign_a, sign_b = (np.sign(x[:, first] - x[:, second]) for x in (a, b))
-    below = np.sqrt((sign_a**2).sum(axis=1) * (sign_b**2).sum(axis=1))
-    taus: F64 = (sign_a * sign_b).sum(axis=1) / np.where(below > 0, below, np.nan)
-    return taus
+def _asks(item: Ranked, fewest: int) -> bool:
+    return len(item.schedulers) >= fewest and not item.why_not
 
 
-def kendall(a: F64, b: F64) -> float | None:
-    """tau-b of two lists of one length; None where one has no order."""
-    if len(a) < 2:
-        return None
-    tau = float(_taus(a[None, :], b[None, :])[0])
-    return tau if math.isfinite(tau) else None
-
-
-def chance_of(a: F64, b: F64) -> float:
-    """One-sided exact p of a tau as large as that of a and b: the part of all orders of b with one."""
-    if len(a) > MOST_TRIED:
-        return float(stats.kendalltau(a, b, alternative="greater").pvalue)
-    orders = np.array(list(itertools.permutations(b)))
-    taus = _taus(np.broadcast_to(a, orders.shape), orders)
-    tau = kendall(a, b)
-    # A little less, for rounding.
-    return 1.0 if tau is None else float((taus >= tau - 1e-9).mean())
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """Two schedulers in one quantity: p of no difference beyond the margin on either side, adjusted."""
-
-    first: str
-    second: str
-    p: float
-    p_simulated: float
-    said: str
-
-
-def _pairs(ranked: Sequence[Ranked], how: Compare) -> list[list[_Pair]]:
-    """Every two schedulers of every quantity; Holm over all of them on either side.
-
-    Only what the kernel's runs tell apart, beyond the margin, can be right or wrong; and wrong is only what
-    the simulations, too, tell apart.
-    """
-    every = [(item, two) for item in ranked for two in itertools.combinations(item.schedulers, 2)]
-    real = holm([_beyond(item.real, two, item.margin, False) for item, two in every])
-    simulated = holm([_beyond(item.simulated, two, item.margin, True) for item, two in every])
-    told = iter(
-        _Pair(*two, p, q, _said(item, two, p < how.alpha, q < how.alpha))
-        for (item, two), p, q in zip(every, real, simulated, strict=True)
-    )
-    return [list(itertools.islice(told, math.comb(len(item.schedulers), 2))) for item in ranked]
-
-
-def _beyond(
-    runs: Mapping[str, tuple[float, ...]], two: tuple[str, str], margin: Margin, known: bool
-) -> float:
-    first, second = (Side(runs[name], deterministic=known) for name in two)
-    found = p_values(first, second, margin)
-    return 1.0 if found is None else found[1]
-
-
-def _said(item: Ranked, two: tuple[str, str], real: bool, simulated: bool) -> str:
-    if not real:
-        return TOO_NEAR
-    signs = [
-        np.sign(
-            math.fsum(side[two[1]]) / len(side[two[1]])
-            - math.fsum(side[two[0]]) / len(side[two[0]])
-        )
+def _sides(item: Ranked) -> tuple[list[F64], list[F64]]:
+    """Runs and simulations, an array a scheduler."""
+    real, simulated = (
+        [np.asarray(side[name], dtype=np.float64) for name in item.schedulers]
         for side in (item.real, item.simulated)
+    )
+    return real, simulated
+
+
+def judge(answer: Answer, how: Compare, fewest: int, asked: int) -> Judgement:
+    """One quantity's verdict.
+
+    Disagree: two schedulers that the kernel's runs tell apart are the other way round in the simulator, or
+    alike. Agree: all of these are the right way round, and so like an order comes by chance with less than
+    alpha. A perfect order of few schedulers does come by chance.
+    """
+    count, tau = answer.count, answer.order.tau
+    pairs = f"the kernel's runs tell {answer.apart} of {len(answer.told)} pairs apart"
+    if answer.apart:
+        pairs += f", of these {len(answer.said(Said.RIGHT))} right"
+    words = f"tau {tau:.2f}; {pairs}" if tau is not None else f"{_alike(answer.item)}; {pairs}"
+    if answer.item.why_not:
+        return Judgement(Verdict.INCONCLUSIVE, f"{answer.item.why_not}; {words}")
+    bad = [
+        f"{said.lower()}: {', '.join(found)}"
+        for said in (Said.WRONG, Said.ALIKE)
+        if (found := answer.said(said))
     ]
-    if signs[0] == signs[1]:
-        return RIGHT
-    return WRONG if simulated else UNSURE
+    if bad:
+        return Judgement(Verdict.DISAGREE, f"{words}, {'; '.join(bad)}")
+    return Judgement(*_agrees(answer, how, fewest, asked, words, count))
 
 
-def _finding(
-    item: Ranked,
-    order: Order,
-    p: float,
-    pairs: Sequence[_Pair],
-    how: Compare,
-    fewest: int,
-    questions: int,
-) -> Finding:
-    count = len(item.schedulers)
-    judgement = _judge(count, order, p, pairs, how, fewest)
-    # What a perfect order of so many would get.
-    possible = questions / math.factorial(count) < how.alpha
+def _agrees(
+    answer: Answer, how: Compare, fewest: int, asked: int, words: str, count: int
+) -> tuple[Verdict, str]:
+    """Agree, or what is missing for it."""
+    if count < fewest:
+        return Verdict.INCONCLUSIVE, f"{count} schedulers, an order needs {fewest}; {words}"
+    if not answer.apart:
+        return Verdict.INCONCLUSIVE, f"{words}: it takes more runs, or schedulers that differ more"
+    unsure = answer.said(Said.UNSURE)
+    if unsure:
+        return Verdict.INCONCLUSIVE, f"{words}, {Said.UNSURE} of {', '.join(unsure)}: more seeds"
+    if answer.p < how.alpha:
+        return Verdict.AGREE, f"{words}; p {answer.p:.2g} over {asked} quantities"
+    needed = things_needed(asked, how.alpha)
+    more = f": it takes {needed} schedulers" if count < needed else ""
+    return (
+        Verdict.INCONCLUSIVE,
+        f"{words}; such an order comes by chance, p {answer.p:.2g} over {asked} quantities{more}",
+    )
+
+
+def _alike(item: Ranked) -> str:
+    """Why there is no tau."""
+    real = len({*means_of(_sides(item)[0])}) > 1
+    return f"{'the simulator' if real else 'the kernel'} has all {len(item.schedulers)} alike"
+
+
+def _finding(answer: Answer, how: Compare, fewest: int, asked: int) -> Finding:
+    judgement = judge(answer, how, fewest, asked)
+    asks = _asks(answer.item, fewest)
+    needed = things_needed(max(asked, 1), how.alpha)
+    band = smallest_tau(answer.count, how.alpha / asked) if asks else None
     return Finding(
-        what=item.what,
-        where=item.where,
+        what=answer.item.what,
+        where=answer.item.where,
         verdict=judgement.verdict,
         reason=judgement.reason,
         unit="tau",
-        estimate=order.tau,
-        low=order.low,
-        high=order.high,
-        n_a=count,
-        power=1.0 if possible else 0.0,
-        needed=None if possible else schedulers_needed(questions, how.alpha),
+        estimate=answer.order.tau,
+        low=answer.order.low,
+        high=answer.order.high,
+        margin_low=band,
+        margin_high=None if band is None else 1.0,
+        n_a=answer.count,
+        power=_power(answer, how, asked) if asks else 0.0,
+        needed=max(needed, fewest) if answer.count < max(needed, fewest) else None,
     )
 
 
-def schedulers_needed(questions: int, alpha: float) -> int:
-    """The fewest schedulers whose perfect order is told from chance among so many questions."""
-    return next(k for k in itertools.count(2) if questions / math.factorial(k) < alpha)
+def _power(answer: Answer, how: Compare, asked: int) -> float:
+    real, simulated = _sides(answer.item)
+    few = min(len(runs) for runs in simulated)
+    names = answer.item.schedulers
+    told = [
+        (names.index(two.first), names.index(two.second))
+        for two in answer.told
+        if two.said is not Said.TOO_NEAR
+    ]
+    return power_of(real, 0 if few == 1 else few, told, asked, how)
 
 
-def _judge(
-    count: int, order: Order, p: float, pairs: Sequence[_Pair], how: Compare, fewest: int
-) -> Judgement:
-    counts = {
-        said: sum(pair.said == said for pair in pairs) for said in (RIGHT, WRONG, TOO_NEAR, UNSURE)
-    }
-    told = len(pairs) - counts[TOO_NEAR]
-    words = (
-        f"of {told} of {len(pairs)} pairs that the kernel's runs tell apart {counts[RIGHT]} right"
-    )
-    if order.tau is None:
-        return Judgement(
-            Verdict.INCONCLUSIVE, f"one side has all {count} schedulers alike; {words}"
-        )
-    said = f"tau {order.tau:.2f}, p {p:.2g} over all quantities; {words}"
-    wrong = [f"{pair.first} and {pair.second}" for pair in pairs if pair.said == WRONG]
-    if wrong:
-        return Judgement(Verdict.DISAGREE, f"{said}, reversed: {', '.join(wrong)}")
-    if count < fewest:
-        return Judgement(
-            Verdict.INCONCLUSIVE,
-            f"an order of {count} schedulers says nothing, {fewest} do; {said}",
-        )
-    sure = all(pair.said == RIGHT and pair.p_simulated < how.alpha for pair in pairs)
-    if sure or (p < how.alpha and told):
-        return Judgement(Verdict.AGREE, said)
-    return Judgement(Verdict.INCONCLUSIVE, said)
-
-
-def _cannot_tell(most: int, questions: int, fewest: int, how: Compare) -> Iterator[str]:
+def _cannot_tell(answers: Sequence[Answer], asked: int, fewest: int, how: Compare) -> Iterator[str]:
+    most = max(answer.count for answer in answers)
     if most < fewest:
         yield f"Any order: it takes {fewest} schedulers, {most} were run and simulated."
-    needed = schedulers_needed(questions, how.alpha)
-    if most < needed:
+    needed = things_needed(max(asked, 1), how.alpha)
+    if fewest <= most < needed:
         yield (
             f"That an order is more than chance: even a perfect one of {most} schedulers is not, among"
-            f" {questions} quantities; {needed} schedulers would do, or fewer quantities."
+            f" {asked} quantities; {needed} schedulers would do, or fewer quantities."
         )
+    blind = [answer.item.what for answer in answers if not answer.apart]
+    if blind:
+        yield (
+            f"Any order of what the kernel's runs do not tell apart, in {len(blind)} of {len(answers)}"
+            " quantities not one pair: more runs (`reps`), or schedulers that differ more."
+        )
+    yield "Whether other schedulers would be in order: these are no sample of any."
     yield "How far apart schedulers are: an order has no distances. The family `simulator` has them."
 
 
-def _figure(findings: Sequence[Finding], caption: str, told: Sequence[Sequence[_Pair]]) -> str:
+def _figure(findings: Sequence[Finding], answers: Sequence[Answer], caption: str) -> str:
     lines = [
         Interval(
-            label=finding.what,
+            label=f"{finding.what}, {_right(answer)}",
             estimate=finding.estimate,
             low=finding.low,
             high=finding.high,
             verdict=finding.verdict,
-            n=f"{finding.n_a} schedulers",
-            power=f"{sum(p.said == RIGHT for p in pairs)} right, {sum(p.said == WRONG for p in pairs)} wrong",
+            n=f"n {finding.n_a}",
+            power=f"power {finding.power or 0:.2f}",
+            margin_low=finding.margin_low,
+            margin_high=finding.margin_high,
             group=place_of(finding),
         )
-        for finding, pairs in zip(findings, told, strict=True)
+        for finding, answer in zip(findings, answers, strict=True)
     ]
-    return intervals(TITLE, caption, lines, "Kendall's tau", reference=0.0)
+    return intervals(
+        TITLE,
+        caption,
+        lines,
+        "Kendall's tau, kernel and simulator",
+        reference=0.0,
+        whole=(-1.0, 1.0),
+    )
 
 
-def _table(ranked: Sequence[Ranked], told: Sequence[Sequence[_Pair]]) -> Table:
+def _right(answer: Answer) -> str:
+    if not answer.apart:
+        return "none told apart"
+    return f"{len(answer.said(Said.RIGHT))} of {answer.apart} right"
+
+
+def _orders(answers: Sequence[Answer]) -> Table:
     rows: list[tuple[Value, ...]] = []
-    for item, pairs in zip(ranked, told, strict=True):
-        for pair in pairs:
-            means = [
-                math.fsum(side[name]) / len(side[name])
-                for side in (item.real, item.simulated)
-                for name in (pair.first, pair.second)
-            ]
-            place = "/".join(item.where.values())
-            names: list[Value] = [place, item.what, item.unit, pair.first, pair.second]
-            rows.append((*names, *means, pair.p, pair.p_simulated, pair.said))
+    for answer in answers:
+        item = answer.item
+        means = _means(item)
+        for two in answer.told:
+            found = [side[name] for side in means for name in (two.first, two.second)]
+            names = ("/".join(item.where.values()), item.what, item.unit, two.first, two.second)
+            rows.append((*names, *found, two.p, two.p_simulated, str(two.said)))
     columns = (
         *("where", "what", "unit", "first", "second"),
         *("kernel_first", "kernel_second", "simulated_first", "simulated_second"),
@@ -358,3 +325,31 @@ def _table(ranked: Sequence[Ranked], told: Sequence[Sequence[_Pair]]) -> Table:
     return Table(
         "orders", "Every two schedulers, on the kernel and simulated", columns, tuple(rows)
     )
+
+
+def _means(item: Ranked) -> tuple[dict[str, float], ...]:
+    return tuple(
+        dict(zip(item.schedulers, means_of(side).tolist(), strict=True)) for side in _sides(item)
+    )
+
+
+def _schedulers(answers: Sequence[Answer]) -> Table:
+    """Means and ranks, 1 for the smallest mean, alike means share one."""
+    rows: list[tuple[Value, ...]] = []
+    for answer in answers:
+        item = answer.item
+        means = _means(item)
+        ranks = [
+            dict(zip(side, stats.rankdata(list(side.values()), "average").tolist(), strict=True))
+            for side in means
+        ]
+        for name in sorted(item.schedulers, key=means[0].__getitem__):
+            place = ("/".join(item.where.values()), item.what, item.unit, name)
+            runs = (len(item.real[name]), len(item.simulated[name]))
+            found = ((means[side][name], ranks[side][name], runs[side]) for side in (0, 1))
+            rows.append((*place, *(value for three in found for value in three)))
+    columns = (
+        *("where", "what", "unit", "scheduler", "kernel", "kernel_rank", "runs"),
+        *("simulated", "simulated_rank", "simulations"),
+    )
+    return Table("schedulers", "Means over runs, and their ranks", columns, tuple(rows))
