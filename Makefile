@@ -6,7 +6,7 @@ BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 SOURCES := src tests bench
 
-.PHONY: demo setup provision test lint bench relock lock-python clean
+.PHONY: demo setup provision test lint bench docs relock lock-python clean
 
 demo: setup
 	@echo "== demo: guest, schedulers, 17 runs, simulations, verdicts (usually 20 minutes on 2 cores without KVM)"
@@ -41,6 +41,11 @@ lint: setup
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakefmt --check workflow
 	$(BIN)/snakemake --lint
+
+# Pages of docs/ in site/; a dead link fails.
+docs: setup
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "== open site/index.html"
 
 bench: setup
 	for file in bench/bench_*.py; do $(BIN)/python $$file || exit 1; done

@@ -21,6 +21,8 @@ REGRESSION = {
     "before": 100.0,
     "after": 150.0,
     "unit": "ns",
+    "new": True,
+    "explained": False,
 }
 
 
@@ -63,7 +65,7 @@ def gate(**more: Any) -> Gate:
         (
             {"max_regressions": 1},
             {"max_regressions": 0},
-            "1 regressions, 0 allowed: scx_simple/mix",
+            "1 new regressions, 0 allowed: scx_simple/mix",
         ),
     ],
 )

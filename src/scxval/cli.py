@@ -30,6 +30,7 @@ RUNS = Path("results/runs")
 SIMULATIONS = Path("results/sim")
 AGREEMENT = Path("results/study/agreement")
 COMPARE = Path("results/compare")
+STUDIES = Path("results/study")
 SIMULATORS = Path("resources/simulators")
 
 
@@ -136,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--plan", type=Path, default=Path("results/plan.json"))
     report.add_argument("--runs", type=Path, default=RUNS)
     report.add_argument("--compare", type=Path, default=COMPARE)
+    report.add_argument("--studies", type=Path, default=STUDIES)
     report.add_argument("--output", type=Path, default=Path("results/report/index.html"))
     report.add_argument("--window-ms", type=int, default=200)
     report.set_defaults(command=report_command)
@@ -181,7 +183,7 @@ def _history_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def history_command(args: argparse.Namespace) -> int:
-    """One step of the history; 1 when a trend has regressions."""
+    """One step of the history; 1 when a trend has regressions that nothing but the measuring explains."""
     from scxval.history import command
     from scxval.history.trend import read_trend, write_trend
 
@@ -199,6 +201,7 @@ def history_command(args: argparse.Namespace) -> int:
         lines = [
             f"{s.place}  {s.what}: {c.before:.4g} to {c.after:.4g} {s.unit}"
             for s, c in trend.regressions
+            if not c.explained
         ]
         print("\n".join([*lines, f"{len(lines)} regressions, {args.page}"]))
         return int(bool(lines))
@@ -411,6 +414,7 @@ def report_command(args: argparse.Namespace) -> int:
         agreement_root=AGREEMENT,
         simulations_root=SIMULATIONS,
         compare_root=args.compare,
+        studies_root=args.studies,
     )
     print(args.output)
     return 0

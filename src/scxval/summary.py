@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from scxval.catalog.comparison import Compare, compare_from_json
+from scxval.catalog.model import AXES
 from scxval.compare.statistics.side import Side
 from scxval.errors import ScxvalError, answer
 from scxval.files import write_json
-from scxval.history.readings import RunRecord, read_run
+from scxval.history.readings import MADE_WITH, RunRecord, read_run
 from scxval.study.record import read_study
 
 SCHEMA = 1
+# What another value of an axis is another version of by nature.
+_BY_AXIS = {name: AXES.index(name) for name in ("scheduler", "workload", "tracer")}
 
 
 def summarise(
@@ -161,12 +164,19 @@ def _records(
 def _versions(records: Sequence[RunRecord]) -> dict[str, Any]:
     """What the runs were made with; more than one of anything is worth a look."""
     return {
-        "scxval": sorted({run.scxval for run in records}),
-        "host": sorted({run.host for run in records}),
-        "kernel": sorted({run.kernel for run in records if run.kernel}),
-        "scheduler": {
-            name: sorted({r.scheduler for r in records if r.axes[0] == name and r.scheduler})
-            for name in sorted({run.axes[0] for run in records})
+        **{
+            name: sorted({getattr(run.made_with, name) for run in records} - {""})
+            for name in MADE_WITH
+            if name not in _BY_AXIS
+        },
+        **{
+            name: {
+                value: sorted(
+                    {getattr(r.made_with, name) for r in records if r.axes[at] == value} - {""}
+                )
+                for value in sorted({run.axes[at] for run in records})
+            }
+            for name, at in _BY_AXIS.items()
         },
     }
 

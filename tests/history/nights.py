@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 from scxval.history.changes import DAY_S
-from scxval.history.readings import Reading, RunRecord
+from scxval.history.readings import MadeWith, Reading, RunRecord
 
 AXES = ("scx_simple", "periodic_mix", "bpftrace", "taskset", "tcg4")
 # Noon of the first night.
@@ -19,6 +19,7 @@ def run(
     rep: int,
     value: float | None,
     what: str = "wakeup_latency p50",
+    host: str = "a CPU, 2",
     axes: tuple[str, ...] = AXES,
     outcome: str = "ok",
     kernel: str = "7.2",
@@ -26,7 +27,7 @@ def run(
 ) -> RunRecord:
     """One run of a night, some seconds after the night began."""
     started_s = START_S + night * DAY_S + after_s + 60 * rep
-    readings = () if value is None else (Reading(what, "ns", value),)
+    readings = () if value is None else (_reading(what, value),)
     words = f"{started_s} {axes} {value} {what}"
     return RunRecord(
         identity=hashlib.sha256(words.encode()).hexdigest(),
@@ -35,12 +36,16 @@ def run(
         started_s=started_s,
         outcome=outcome,
         reason="",
-        host="a CPU, 2",
-        kernel=kernel,
-        scheduler="abc",
-        scxval="0.1.0",
+        unused="" if outcome == "ok" else f"outcome {outcome}",
+        made_with=MadeWith(host=host, kernel=kernel, scheduler="abc", scxval="0.1.0"),
         readings=readings,
     )
+
+
+def _reading(what: str, value: float) -> Reading:
+    name, _, task = what.partition(" task ")
+    metric, stat = name.split(" ")
+    return Reading(metric, stat, value, "ns", 100, "task" if task else "workload", task)
 
 
 def nights(levels: Sequence[float], reps: int = 3, **more: str) -> Iterator[RunRecord]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +18,10 @@ from hypothesis import strategies as st
 
 from scxval.errors import ScxvalError
 from scxval.history.command import export
-from scxval.history.readings import RunRecord
-from scxval.history.store import Added, add, readings_table, runs_table
+from scxval.history.readings import Reading, RunRecord
+from scxval.history.store import Added, add, content, readings_table, runs_table
 
+from ..conftest import ROOT
 from .nights import nights, run
 
 SOME = tuple(nights([100.0, 120.0, 90.0]))
@@ -41,7 +44,7 @@ def test_any_order_and_any_repeats_are_the_same(
 
 def test_twice_is_once(tmp_path: Path) -> None:
     store = tmp_path / "deep/history.sqlite"
-    assert add(store, SOME) == Added(9, 0)
+    assert add(store, SOME) == Added(9, 0, made=True)
     assert add(store, [*SOME, run(5, 0, 7.0)]) == Added(1, 9)
 
 
@@ -129,3 +132,88 @@ def test_all_of_it_can_be_taken_out(tmp_path: Path) -> None:
     assert runs[-1]["outcome"] == "panic"
     readings = pq.read_table(tmp_path / "out/readings.parquet").to_pylist()
     assert sorted(r["value"] for r in readings) == sorted(r.readings[0].value for r in SOME)
+
+
+def test_a_known_run_gets_the_numbers_that_it_lacks(tmp_path: Path) -> None:
+    store = tmp_path / "h"
+    first = run(0, 0, 7.0)
+    other = Reading("migrations", "value", 3.0, "1/s", 12)
+    add(store, [first])
+    more = replace(first, readings=(*first.readings, other))
+    assert add(store, [more]) == Added(known=1, completed=1)
+    assert add(store, [more]) == Added(known=1)
+    assert readings_table(store).num_rows == 2
+
+
+def test_other_numbers_of_a_known_run_do_not_replace_the_first(tmp_path: Path) -> None:
+    store = tmp_path / "h"
+    first = run(0, 0, 7.0)
+    add(store, [first])
+    changed = replace(first, readings=(replace(first.readings[0], value=8.0),))
+    assert add(store, [changed]) == Added(known=1, differing=1)
+    assert readings_table(store)["value"].to_pylist() == [7.0]
+
+
+_KILLED = """
+import sqlite3, sys
+from pathlib import Path
+from scxval.history import store
+from tests.history.nights import run
+
+def many():
+    for number in range(100_000):
+        yield run(number % 300, number, float(number + 1))
+        if number == 3000:
+            print("writing", flush=True)
+            sys.stdin.read()
+
+real = sqlite3.connect
+def small(*args, **more):
+    # With few pages in memory the changes are in the file while the transaction still runs.
+    connection = real(*args, **more)
+    connection.execute("PRAGMA cache_size = 5")
+    return connection
+sqlite3.connect = small
+store.add(Path(sys.argv[1]), many())
+"""
+
+
+@pytest.mark.parametrize("there", [0, 9])
+def test_killed_while_it_adds(tmp_path: Path, there: int) -> None:
+    store = tmp_path / "h"
+    if there:
+        add(store, SOME)
+    size = store.stat().st_size if there else 0
+    command = [sys.executable, "-c", _KILLED, str(store)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True
+    ) as adding:
+        assert adding.stdout is not None and adding.stdout.readline() == "writing\n"
+        # It has been writing into the file, with a journal to undo that.
+        assert store.stat().st_size > size and (tmp_path / "h-journal").stat().st_size
+        adding.kill()
+    assert add(store, SOME) == Added(9 - there, there, made=not there)
+    assert runs_table(store).num_rows == 9 and readings_table(store).num_rows == 9
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0.0, 1.0, exclude_max=True))
+def test_a_file_cut_anywhere_is_never_read_as_less(
+    tmp_path_factory: pytest.TempPathFactory, part: float
+) -> None:
+    store = tmp_path_factory.mktemp("cut") / "h"
+    add(store, [run(n, r, 1.0 + n + r) for n in range(20) for r in range(5)])
+    whole = store.read_bytes()
+    store.write_bytes(whole[: int(part * len(whole))])
+    with pytest.raises(ScxvalError, match=r"/h[ :]"):
+        content(store)
+
+
+def test_the_same_bytes_go_out_whatever_the_order_of_adding(tmp_path: Path) -> None:
+    add(tmp_path / "a", SOME)
+    for record in reversed(SOME):
+        add(tmp_path / "b", [record])
+    for name in ("a", "b"):
+        export(tmp_path / name, tmp_path / f"out-{name}")
+    for file in (tmp_path / "out-a").iterdir():
+        assert file.read_bytes() == (tmp_path / "out-b" / file.name).read_bytes()

@@ -85,7 +85,7 @@ def test_the_rule_writes_both_sides(tmp_path: Path) -> None:
     out = tmp_path / "deep/x.pftrace"
     assert rule(["--run", str(KERNEL), "--simulation", str(SIMULATOR), "--output", str(out)]) == 0
     assert {track.split(":")[0] for track in read_back(out).tracks} == {"kernel", "simulator"}
-    assert rule(["--run", str(KERNEL), "--simulation", "", "--output", str(out)]) == 0
+    assert rule(["--run", str(KERNEL), "--simulation", "--output", str(out)]) == 0
     assert {track.split(":")[0] for track in read_back(out).tracks} == {"kernel"}
 
 

@@ -15,6 +15,8 @@ import pytest
 from scxval.catalog.exclusion import NO_ISOLCPUS
 from scxval.events.capability import read_capability
 from scxval.events.table import read_events
+from scxval.study.record import read_study
+from scxval.study.registry import STUDIES
 
 from .conftest import Workdir
 
@@ -115,6 +117,59 @@ def test_gate(chain: Workdir) -> None:
     done = chain.snakemake("gate", "--config", *NARROW)
     assert done.returncode == 0, done.stdout
     assert json.loads((chain.path / "results/gate.json").read_text())["pass"]
+
+
+def test_a_gate_that_fails_leaves_its_reasons(chain: Workdir) -> None:
+    gate = "gate={fail_on: {ranking: [not_measured]}}"
+    done = chain.snakemake("gate", "--config", *NARROW, gate)
+    assert done.returncode == 1 and "gate: study ranking: not_measured: " in done.stdout
+    record = json.loads((chain.path / "results/gate.json").read_text())
+    assert not record["pass"] and len(record["reasons"]) == 1
+
+
+def test_studies_summary_and_tables(chain: Workdir) -> None:
+    results = chain.path / "results"
+    for name in STUDIES:
+        study = read_study(results / "study" / name)
+        assert study.judgement.reason and study.figure.startswith("<svg")
+    summary = json.loads((results / "summary.json").read_text())
+    assert set(summary["studies"]) == set(STUDIES) and summary["problems"] == []
+    assert summary["cells"]["outcomes"] == {"ok": len(chain.runs())}
+    counted = [q for group in summary["groups"] for q in group["quantities"]]
+    assert any(q["what"] == "kernel_voluntary_switches value" and q["mean"] > 10 for q in counted)
+    tables = results / "report/tables"
+    assert pq.read_table(tables / "outcomes.parquet").num_rows == summary["cells"]["planned"]
+    assert pq.read_table(tables / "metrics.parquet").num_rows > 1000
+
+
+def test_the_tracer_used_a_cpu_and_the_kernel_counted(chain: Workdir) -> None:
+    counters = json.loads((cell_folder(chain, "scx_rusty") / "raw/counters.json").read_text())
+    assert set(counters["cpu_ns"]) == {"tracer bpftrace", "scheduler"}
+    assert all(used_ns > 0 for used_ns in counters["cpu_ns"].values())
+    assert counters["workload"]["user_ns"] > 1_000_000_000
+    assert counters["system"]["context_switches"] > counters["workload"]["voluntary_switches"] > 50
+
+
+def test_a_night_and_the_traces(chain: Workdir) -> None:
+    done = chain.snakemake("history", "perfetto", "--config", *NARROW)
+    assert done.returncode == 0, done.stdout
+    record = json.loads((chain.path / "results/history/history.json").read_text())
+    assert record["nights"] == 1 and record["regressions"] == []
+    assert (chain.path / "history/history.sqlite").exists()
+    trace = (
+        chain.path
+        / "results/report/perfetto/scx_rusty/periodic_mix/bpftrace/taskset/tcg4/rep0.pftrace"
+    )
+    assert trace.stat().st_size > 10_000
+
+
+def test_snakemakes_own_report(chain: Workdir) -> None:
+    page = chain.path / "snakemake.html"
+    done = chain.snakemake("--report", str(page), "--config", *NARROW)
+    assert done.returncode == 0, done.stdout
+    text = page.read_text(encoding="utf-8")
+    for name in ("index.html", "figure.svg", "findings.csv", "verdicts.csv", "Studies"):
+        assert name in text
 
 
 def test_a_changed_axis_runs_only_the_new_cell(chain: Workdir) -> None:

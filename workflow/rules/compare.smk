@@ -61,7 +61,12 @@ rule compare_family:
     output:
         verdicts=f"{FAMILY_DIR}/verdicts.json",
         table=f"{FAMILY_DIR}/verdicts.parquet",
-        text=f"{FAMILY_DIR}/verdicts.csv",
+        text=report(
+            f"{FAMILY_DIR}/verdicts.csv",
+            category="Verdicts",
+            labels={"family": "{family}"},
+            caption="../report/verdicts.rst",
+        ),
     log:
         "logs/compare_family/{family}.log",
     params:

@@ -65,7 +65,7 @@ rule gate:
         "logs/gate.log",
     shell:
         """
-        python -m scxval.gate check {input:q} 2>&1 | tee {log:q}
+        python -m scxval.gate check {input:q} >{log:q} 2>&1
         """
 
 
@@ -83,7 +83,15 @@ rule history:
     log:
         "logs/history.log",
     params:
-        code=code("history/*", "report/style.css.j2", "compare/statistics/*.py"),
+        code=code(
+            "history/*",
+            "report/style.css.j2",
+            "report/text.py",
+            "compare/clocks.py",
+            "catalog/comparison.py",
+            "events/metrics/*.py",
+            but=("history/study.py",),
+        ),
         compare=COMPARE,
         settings=HISTORY,
         folder=subpath(output.record, parent=True),

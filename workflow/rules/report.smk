@@ -28,17 +28,25 @@ rule report:
         stats=planned_stats,
         agreement=planned_agreement,
         verdicts=planned_verdicts,
+        studies=planned_studies,
         simulations=simulated_metrics,
     output:
-        page="results/report/index.html",
+        page=report(
+            "results/report/index.html",
+            category="Report",
+            labels={"page": "everything"},
+            caption="../report/page.rst",
+        ),
+        tables=directory("results/report/tables"),
     log:
         "logs/report.log",
     params:
-        code=code("report/*"),
+        code=code("report/*", "study/record.py", "study/table.py", "compare/table.py"),
         runs="results/runs",
         simulations="results/sim",
         agreement=agreement_plan.ROOT,
         compare=compare_plan.ROOT,
+        studies=STUDY_ROOT,
         window_ms=CONFIG.window_ms,
     shell:
         """
@@ -48,6 +56,7 @@ rule report:
             --agreement {params.agreement:q} \
             --compare {params.compare:q} \
             --simulations {params.simulations:q} \
+            --studies {params.studies:q} \
             --window-ms {params.window_ms:q} \
             --output {output.page:q} \
             >{log:q} 2>&1

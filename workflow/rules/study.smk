@@ -48,9 +48,19 @@ rule make_study:
         files=study_files,
     output:
         record=f"{STUDY_ROOT}/{{study}}/study.json",
-        figure=f"{STUDY_ROOT}/{{study}}/figure.svg",
+        figure=report(
+            f"{STUDY_ROOT}/{{study}}/figure.svg",
+            category="Studies",
+            labels={"study": "{study}", "what": "figure"},
+            caption="../report/study.rst",
+        ),
         table=f"{STUDY_ROOT}/{{study}}/findings.parquet",
-        text=f"{STUDY_ROOT}/{{study}}/findings.csv",
+        text=report(
+            f"{STUDY_ROOT}/{{study}}/findings.csv",
+            category="Studies",
+            labels={"study": "{study}", "what": "findings"},
+            caption="../report/study.rst",
+        ),
     log:
         "logs/study/{study}.log",
     params:

@@ -85,11 +85,13 @@ class Gate:
 
 @dataclass(frozen=True)
 class History:
-    """Where results of many nights are kept, and when a change is one."""
+    """Where results of many nights are kept, and when a change is one; config/config.yaml has the reasons."""
 
     store: str
     night_starts_h: int
     persistence: int
+    false_alarms: float
+    new_for: int
     most_nights: int
 
 

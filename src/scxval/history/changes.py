@@ -1,30 +1,29 @@
 # SPDX-License-Identifier: MIT
 """Change points of a series of nights: beyond the margin, lasting, and not by chance; with what changed then.
 
-The night is the unit: runs of one night share a host's state, so that they are reduced to their mean. Every
-place of a series is tried with windows of several lengths on either side, by the test of docs/method.md for
-more than the quantity's margin; the surest place is a change if it is one after correction for all places,
-lengths and series that are looked at, and the series is gone through again on either side of it. Windows,
-because a whole side hides what went there and back. Six nights of two values may look like a step by chance:
-no window counts as quieter than the series' windows are by and large.
+The night is the unit: runs of one night share a host's state, so that they are reduced to their mean.
+`scxval.history.steps` finds where, here is said what it means. docs/history.md has how often it is wrong.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from scxval.catalog.comparison import Margin
-from scxval.compare.statistics.contrast import F64, Moments, within_and_beyond
-from scxval.compare.statistics.side import FEWEST_ALIKE
+from scxval.history.steps import BEYOND, Drift, How, Step, drifts, steps
 
 REGRESSION, IMPROVEMENT, CHANGE = "regression", "improvement", "change"
+STEP, DRIFT = "step", "drift"
 DAY_S = 86_400
-# From one window's length to the next: 3, 5, 8, 13, 21 nights.
-GROWTH = 1.6
+NIGHTS_A_YEAR = 365
+# What measures and where, as against what is measured: a change that comes with nothing else is no regression
+# of a scheduler or kernel.
+ENVIRONMENT = frozenset({"host", "launcher", "agent", "metrics"})
 
 
 @dataclass(frozen=True)
@@ -53,17 +52,25 @@ class Series:
     margin: Margin
     worse: str
     nights: tuple[Night, ...]
+    # "" or why nothing is told of it.
+    why_not: str = ""
 
 
 @dataclass(frozen=True)
 class Changed:
-    """A change point: from `day` on, `lasting` if it is the last.
+    """A change: from `day` on (`last_day` is the night before it, nights between are missing), first told on
+    `told_day`; `lasting` if the series has no later one. A drift went on from `last_day` to `day`.
 
     `before` and `after` are means of nights' means, over so many nights each as lie between it and the next
-    change points; `p` is adjusted. `causes` is what else was new that night.
+    changes; of a drift the ends of its line. `p` is of chance at one place of one series, times the places.
+    `causes` is what all nights after it were made with and none before; `explained`: nothing else than where
+    and how it was measured, so that it says nothing of scheduler and kernel.
     """
 
     day: int
+    last_day: int
+    told_day: int
+    shape: str
     kind: str
     before: float
     after: float
@@ -71,6 +78,7 @@ class Changed:
     nights_after: int
     p: float
     causes: tuple[str, ...]
+    explained: bool
     lasting: bool
 
 
@@ -79,95 +87,79 @@ def night_of(started_s: float, starts_h: int) -> int:
     return math.floor((started_s - 3600 * starts_h) / DAY_S)
 
 
-def changes(series: Series, persistence: int, alpha: float, questions: int) -> list[Changed]:
-    """The change points of one of `questions` series, in order of time.
+def level_of(false_alarms: float, questions: int) -> float:
+    """The chance of a false alarm that one look at one of `questions` series may have.
 
-    A false one anywhere in the series has at most a chance of alpha / questions where nights are independent
-    and normal: Bonferroni over all that is tried.
+    With a look a night all of them together have at most `false_alarms` a year (Bonferroni).
     """
+    return false_alarms / NIGHTS_A_YEAR / max(1, questions)
+
+
+def changes(series: Series, persistence: int, level: float) -> list[Changed]:
+    """The changes of a series, in order of time."""
+    if series.why_not or not series.nights:
+        return []
+    how = How(series.margin, persistence, level)
     means = np.array([night.mean for night in series.nights])
-    cuts = sorted(_cuts(means, 0, series.margin, persistence, alpha / questions))
-    places = [place for place, _ in cuts]
-    found = []
-    for number, (place, p) in enumerate(cuts):
-        start = places[number - 1] if number else 0
-        end = places[number + 1] if number + 1 < len(cuts) else len(means)
-        before, after = float(means[start:place].mean()), float(means[place:end].mean())
-        found.append(
-            Changed(
-                day=series.nights[place].day,
-                kind=_kind(after > before, series.worse),
-                before=before,
-                after=after,
-                nights_before=place - start,
-                nights_after=end - place,
-                p=min(1.0, p * questions),
-                causes=tuple(_causes(series.nights[place - 1], series.nights[place])),
-                lasting=end == len(means),
-            )
-        )
-    return found
-
-
-def _cuts(
-    means: F64, offset: int, margin: Margin, persistence: int, alpha: float
-) -> Iterator[tuple[int, float]]:
-    """Places, counted from `offset` on, with their p."""
-    tried = [
-        (place, length)
-        for length in _lengths(len(means), persistence)
-        for place in range(length, len(means) - length + 1)
+    days = np.array([night.day for night in series.nights], dtype=np.float64)
+    found = steps(means, days, how)
+    ends = [0, *(step.place for step in found), len(means)]
+    every = [
+        _step(series, step, ends[number], ends[number + 2], persistence)
+        for number, step in enumerate(found)
     ]
-    if not tried:
-        return
-    quiet = _quiet(means, persistence)
-    p, place = min((_beyond(means, place, length, quiet, margin), place) for place, length in tried)
-    if p * len(tried) >= alpha:
-        return
-    place = _nearest(means, place, persistence)
-    yield offset + place, p * len(tried)
-    yield from _cuts(means[:place], offset, margin, persistence, alpha)
-    yield from _cuts(means[place:], offset + place, margin, persistence, alpha)
+    every += [_drift(series, drift, persistence) for drift in drifts(means, days, found, how)]
+    return sorted(every, key=_day)
 
 
-def _lengths(nights: int, persistence: int) -> list[int]:
-    """Windows' lengths: persistence, and each GROWTH times the one before, as long as two of them fit."""
-    lengths = [persistence]
-    while 2 * lengths[-1] <= nights:
-        lengths.append(math.ceil(GROWTH * lengths[-1]))
-    return lengths[:-1]
+def _day(change: Changed) -> int:
+    return change.day
 
 
-def _quiet(means: F64, length: int) -> float:
-    """The standard deviation within a window that half of all windows have, or less."""
-    windows = np.lib.stride_tricks.sliding_window_view(means, length)
-    return float(np.sort(windows.std(axis=1, ddof=1))[(len(windows) - 1) // 2])
-
-
-def _beyond(means: F64, place: int, length: int, quiet: float, margin: Margin) -> float:
-    """p of the windows before and after a place being within the margin of each other."""
-    sides = means[place - length : place], means[place : place + length]
-    if quiet == 0 and length < FEWEST_ALIKE and all(np.ptp(side) == 0 for side in sides):
-        return 1.0
-    a, b = (
-        Moments(float(side.mean()), max(float(side.std(ddof=1)), quiet), length) for side in sides
+def _step(series: Series, step: Step, start: int, end: int, persistence: int) -> Changed:
+    nights, place = series.nights, step.place
+    before, after = nights[start:place], nights[place:end]
+    levels = _level(before), _level(after)
+    causes = tuple(_causes(before[-persistence:], after[:persistence]))
+    return Changed(
+        day=nights[place].day,
+        last_day=nights[place - 1].day,
+        told_day=nights[step.told].day,
+        shape=STEP,
+        kind=_kind(levels[1] > levels[0], series.worse),
+        before=levels[0],
+        after=levels[1],
+        nights_before=len(before),
+        nights_after=len(after),
+        p=step.p,
+        causes=tuple(f"{name}: {words}" for name, words in causes),
+        explained=bool(causes) and all(name in ENVIRONMENT for name, _ in causes),
+        lasting=end == len(nights),
     )
-    ratio = 0.0 if float(means.min()) < 0 else margin.ratio
-    _, beyond = within_and_beyond(a, b, ratio, margin.absolute)
-    return float(beyond)
 
 
-def _nearest(means: F64, place: int, persistence: int) -> int:
-    """The place within persistence nights of one that splits the nights around it best."""
-    start, end = max(0, place - 2 * persistence), min(len(means), place + 2 * persistence)
-    places = range(max(start + persistence, place - persistence), min(end, place + persistence) + 1)
-    allowed = [at for at in places if at + persistence <= end] or [place]
+def _drift(series: Series, drift: Drift, persistence: int) -> Changed:
+    nights = series.nights[drift.start : drift.end]
+    causes = tuple(_causes(nights[:persistence], nights[-persistence:]))
+    return Changed(
+        day=nights[-1].day,
+        last_day=nights[0].day,
+        told_day=nights[-1].day,
+        shape=DRIFT,
+        kind=_kind(drift.last > drift.first, series.worse),
+        before=drift.first,
+        after=drift.last,
+        nights_before=len(nights),
+        nights_after=0,
+        p=drift.p,
+        causes=tuple(f"{name}: {words}" for name, words in causes),
+        explained=bool(causes) and all(name in ENVIRONMENT for name, _ in causes),
+        lasting=drift.end == len(series.nights),
+    )
 
-    def left(at: int) -> float:
-        sides = means[start:at], means[at:end]
-        return sum(float(((side - side.mean()) ** 2).sum()) for side in sides)
 
-    return min(allowed, key=left)
+def _level(nights: Sequence[Night]) -> float:
+    return math.fsum(night.mean for night in nights) / len(nights)
 
 
 def _kind(more: bool, worse: str) -> str:
@@ -176,9 +168,35 @@ def _kind(more: bool, worse: str) -> str:
     return REGRESSION if more == (worse == "more") else IMPROVEMENT
 
 
-def _causes(before: Night, after: Night) -> Iterator[str]:
-    """What the night's runs were made with and those of the night before were not."""
-    for name, values in sorted(after.made_with.items()):
-        old = before.made_with.get(name, frozenset())
-        if values != old:
-            yield f"{name}: {', '.join(sorted(old)) or 'unknown'} before, {', '.join(sorted(values))} then"
+def _causes(before: Sequence[Night], after: Sequence[Night]) -> Iterator[tuple[str, str]]:
+    """What the nights after were made with and none of those before: hosts by turns are no cause."""
+    for name in sorted({name for night in after for name in night.made_with}):
+        old, new = (_made(nights, name) for nights in (before, after))
+        if new and not old & new:
+            yield (
+                name,
+                f"{', '.join(sorted(old)) or 'unknown'} before, {', '.join(sorted(new))} then",
+            )
+
+
+def _made(nights: Sequence[Night], name: str) -> frozenset[str]:
+    return frozenset().union(*(night.made_with.get(name, frozenset()) for night in nights))
+
+
+def tells(series: Series, since: int, persistence: int, level: float) -> float | None:
+    """The smallest step, as a part of the level, that would be told in the first `persistence` nights.
+
+    From the spread of the nights from index `since` on; of such steps half are. None where there are too
+    few nights to say, or the level is not above 0.
+    """
+    values = np.array([night.mean for night in series.nights[since:]])
+    n = len(values)
+    mean = float(values.mean()) if n else 0.0
+    if n < 2 * persistence or mean <= 0:
+        return None
+    noise = float(values.std(ddof=1)) * math.sqrt(1 / n + 1 / persistence)
+    freedom = n + persistence - 2
+    chance = float(stats.t.isf(level / 2 / (n + 1 - persistence), freedom)) * noise
+    margin = series.margin.absolute + series.margin.ratio * mean
+    beyond = margin + float(stats.t.isf(BEYOND, freedom)) * noise
+    return max(chance, beyond) / mean

@@ -16,7 +16,7 @@ from scxval.files import whole
 from scxval.history.changes import night_of
 from scxval.history.readings import RunRecord, read_run
 from scxval.history.store import add, readings_table, runs_table
-from scxval.history.trend import day_text
+from scxval.history.text import day_text
 
 
 def add_runs(store: Path, root: Path, paths: Sequence[str], how: Compare) -> list[str]:
@@ -34,7 +34,16 @@ def add_runs(store: Path, root: Path, paths: Sequence[str], how: Compare) -> lis
     if problems and not found:
         raise ScxvalError(f"no run below {root} could be read; the first: {problems[0]}")
     added = add(store, found)
-    return [*problems, f"{added.new} runs added to {store}, {added.known} were there already"]
+    lines = [*problems, *([f"{store} was not there: a new history"] if added.made else [])]
+    lines.append(f"{added.new} runs added to {store}, {added.known} were there already")
+    if added.completed:
+        lines.append(f"{added.completed} of these got numbers that they did not have")
+    if added.differing:
+        lines.append(
+            f"{added.differing} are there with other numbers, which stay: metrics were defined otherwise"
+            " when they were added, or files changed since"
+        )
+    return lines
 
 
 def paths_below(root: Path) -> list[str]:

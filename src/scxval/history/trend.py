@@ -1,130 +1,205 @@
 # SPDX-License-Identifier: MIT
-"""The store as series with their change points: history.json, changes.csv and .parquet, and the page.
+"""The store as series with their changes: history.json, changes.csv and .parquet, and the page.
 
 `regressions` are the changes for the worse that last until the latest night: what a nightly is asked about.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from scxval.catalog.comparison import Compare, Compared
+from scxval.catalog.comparison import Compare
 from scxval.catalog.config import History
 from scxval.catalog.model import AXES
+from scxval.errors import ScxvalError
 from scxval.files import whole, write_json
-from scxval.history.changes import REGRESSION, Changed, Night, Series, changes, night_of
-from scxval.history.store import readings_table, runs_table
+from scxval.history.changes import (
+    REGRESSION,
+    Changed,
+    Night,
+    Series,
+    changes,
+    level_of,
+    night_of,
+    tells,
+)
+from scxval.history.readings import MADE_WITH, quantity_of
+from scxval.history.steps import fewest_nights
+from scxval.history.store import Content, content
+from scxval.history.text import day_text
 
 SCHEMA = 1
-# What a night's runs are made with, and its column in the store.
-MADE_WITH = {
-    "host": "host",
-    "kernel": "kernel",
-    "scheduler's binary": "scheduler_digest",
-    "scxval": "scxval",
-}
 CHANGES = pa.schema(
     [
-        *((name, pa.string()) for name in ("place", "what", "unit", "night", "kind", "causes")),
+        *((name, pa.string()) for name in ("place", "what", "unit", "night", "last_night", "told")),
+        *((name, pa.string()) for name in ("shape", "kind", "causes")),
         *((name, pa.float64()) for name in ("before", "after", "p")),
         *((name, pa.int64()) for name in ("nights_before", "nights_after")),
-        ("lasting", pa.bool_()),
+        *((name, pa.bool_()) for name in ("explained", "lasting", "new")),
     ]
 )
+# Of a night, how many runs ended in which outcome.
+Outcomes = Mapping[int, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A series with its changes; `tells` is the smallest step, as a part of its level now, that the first
+    nights after it would tell (None: nobody can say yet).
+    """
+
+    series: Series
+    changes: tuple[Changed, ...]
+    tells: float | None
 
 
 @dataclass(frozen=True)
 class Trend:
-    """All series with their change points, and how runs ended, by night."""
+    """All series with their changes, and how runs ended by night, over all groups and of each."""
 
-    series: tuple[tuple[Series, tuple[Changed, ...]], ...]
-    outcomes: Mapping[int, Mapping[str, int]]
-    persistence: int
+    watched: tuple[Watched, ...]
+    outcomes: Outcomes
+    by_place: Mapping[str, Outcomes]
+    settings: History
+    questions: int
 
     @property
     def regressions(self) -> list[tuple[Series, Changed]]:
-        """Lasting changes for the worse."""
-        return [
-            (series, change)
-            for series, found in self.series
-            for change in found
+        """Lasting changes for the worse: those that are news first, then by size against the margin."""
+        found = [
+            (one.series, change)
+            for one in self.watched
+            for change in one.changes
             if change.kind == REGRESSION and change.lasting
         ]
+        return sorted(found, key=self._order)
+
+    def _order(self, found: tuple[Series, Changed]) -> tuple[bool, bool, int, str, str]:
+        series, change = found
+        return (
+            change.explained,
+            not self.is_new(change),
+            -change.day,
+            series.place,
+            series.what,
+        )
+
+    def is_new(self, change: Changed) -> bool:
+        """Whether it was first told in the last nights: what is older, somebody has seen."""
+        return change.told_day > max(self.outcomes) - self.settings.new_for
+
+    @property
+    def fewest(self) -> int:
+        """Nights that a series must have before anything is said of it."""
+        return fewest_nights(self.settings.persistence)
 
     @property
     def too_short(self) -> int:
-        """How many series have too few nights for any change point."""
-        return sum(len(series.nights) < 2 * self.persistence for series, _ in self.series)
+        """How many of the series that are judged have too few nights for any change."""
+        judged = (one.series for one in self.watched if not one.series.why_not)
+        return sum(len(series.nights) < self.fewest for series in judged)
 
 
 def read_trend(store: Path, how: Compare, settings: History) -> Trend:
-    """Read the store's last nights and look for changes; all series share alpha. Raises ScxvalError."""
-    runs = runs_table(store).to_pylist()
-    days = [night_of(run["started_s"], settings.night_starts_h) for run in runs]
+    """Read the store's last nights and look for changes; all series share the alarms. Raises ScxvalError."""
+    found = content(store)
+    days = [night_of(s, settings.night_starts_h) for s in found.runs["started_s"].to_pylist()]
     first = max(days, default=0) - settings.most_nights + 1
-    outcomes: dict[int, dict[str, int]] = {}
-    for day, run in zip(days, runs, strict=True):
+    every = list(_series(found, days, first, how))
+    fewest = fewest_nights(settings.persistence)
+    questions = sum(not s.why_not and len(s.nights) >= fewest for s in every)
+    level = level_of(settings.false_alarms, questions)
+    outcomes, by_place = _outcomes(found, days, first)
+    watched = tuple(_watched(series, settings.persistence, level) for series in every)
+    return Trend(watched, outcomes, by_place, settings, questions)
+
+
+def _watched(series: Series, persistence: int, level: float) -> Watched:
+    found = tuple(changes(series, persistence, level))
+    days = [night.day for night in series.nights]
+    since = max((days.index(change.day) for change in found), default=0)
+    least = None if series.why_not else tells(series, since, persistence, level)
+    return Watched(series, found, least)
+
+
+def _outcomes(
+    found: Content, days: Sequence[int], first: int
+) -> tuple[dict[int, dict[str, int]], dict[str, dict[int, dict[str, int]]]]:
+    every: dict[int, Counter[str]] = {}
+    places: dict[str, dict[int, Counter[str]]] = {}
+    names = found.runs["outcome"].to_pylist()
+    for day, place, outcome in zip(days, _places(found), names, strict=True):
         if day >= first:
-            counts = outcomes.setdefault(day, {})
-            counts[run["outcome"]] = counts.get(run["outcome"], 0) + 1
-    every = _series(readings_table(store).to_pylist(), how, settings, first)
-    looked_at = max(1, sum(len(series.nights) >= 2 * settings.persistence for series in every))
-    found = tuple((s, tuple(changes(s, settings.persistence, how.alpha, looked_at))) for s in every)
-    return Trend(found, dict(sorted(outcomes.items())), settings.persistence)
-
-
-def _series(
-    readings: Sequence[Mapping[str, Any]], how: Compare, settings: History, first: int
-) -> list[Series]:
-    grouped: dict[tuple[str, str, str], dict[int, list[Mapping[str, Any]]]] = {}
-    for reading in readings:
-        day = night_of(reading["started_s"], settings.night_starts_h)
-        if day >= first:
-            place = "/".join(reading[axis] for axis in AXES)
-            key = (place, reading["what"], reading["unit"])
-            grouped.setdefault(key, {}).setdefault(day, []).append(reading)
-    series = []
-    for (place, what, unit), nights in sorted(grouped.items()):
-        quantity = quantity_of(what, how.quantities)
-        if quantity is not None:
-            made = tuple(_night(day, found) for day, found in sorted(nights.items()))
-            series.append(Series(place, what, unit, quantity.margin, quantity.worse, made))
-    return series
-
-
-def quantity_of(what: str, quantities: Sequence[Compared]) -> Compared | None:
-    """The configured quantity of a reading; None where the configuration has it no more."""
-    metric, stat = what.split(" ")[:2]
-    scope = "task" if " task " in what else "workload"
-    exact = [q for q in quantities if q.metric == metric and (q.stat, q.scope) == (stat, scope)]
-    like = [
-        q
-        for q in quantities
-        if fnmatchcase(metric, q.metric) and (q.stat, q.scope) == (stat, scope)
-    ]
-    return next(iter([*exact, *like]), None)
-
-
-def _night(day: int, readings: Sequence[Mapping[str, Any]]) -> Night:
-    made_with = {
-        name: frozenset(reading[column] for reading in readings if reading[column])
-        for name, column in MADE_WITH.items()
+            every.setdefault(day, Counter())[outcome] += 1
+            places.setdefault(place, {}).setdefault(day, Counter())[outcome] += 1
+    by_place = {
+        place: {day: dict(sorted(c.items())) for day, c in sorted(nights.items())}
+        for place, nights in sorted(places.items())
     }
-    return Night(day, tuple(reading["value"] for reading in readings), made_with)
+    return {day: dict(sorted(c.items())) for day, c in sorted(every.items())}, by_place
 
 
-def day_text(day: int) -> str:
-    """A night's date, that of the day it began on."""
-    return (dt.date(1970, 1, 1) + dt.timedelta(days=day)).isoformat()
+def _places(found: Content) -> list[str]:
+    """Of each run, its group: the cell without the repetition."""
+    axes = (found.runs[axis].to_pylist() for axis in AXES)
+    return ["/".join(values) for values in zip(*axes, strict=True)]
+
+
+def _series(found: Content, days: Sequence[int], first: int, how: Compare) -> Iterator[Series]:
+    """A series of each quantity of each group; its nights are those that have a number."""
+    place_of = np.unique(_places(found) or [""], return_inverse=True)
+    run, what = (found.readings[name].to_numpy() for name in ("run", "quantity"))
+    value, day = found.readings["value"].to_numpy(), np.asarray(days, dtype=np.int64)
+    place = place_of[1][run]
+    order = np.lexsort((run, day[run], what, place))
+    order = order[day[run][order] >= first]
+    keys = np.stack([place[order], what[order]], axis=1)
+    starts = np.flatnonzero((keys[1:] != keys[:-1]).any(axis=1)) + 1
+    made_with = _made_with(found)
+    names = found.quantities.to_pylist()
+    for rows in np.split(order, starts) if len(order) else []:
+        quantity = names[what[rows[0]]]
+        made = quantity_of(quantity["metric"], quantity["stat"], quantity["task"], how.quantities)
+        if made is None:
+            continue
+        task = f" task {quantity['task']}" if quantity["task"] else ""
+        yield Series(
+            place=str(place_of[0][place[rows[0]]]),
+            what=f"{quantity['metric']} {quantity['stat']}{task}",
+            unit=quantity["unit"],
+            margin=made.margin,
+            worse=made.worse,
+            nights=tuple(_nights(rows, run, day, value, made_with)),
+            why_not="" if made.carries else made.margin.reason,
+        )
+
+
+def _nights(
+    rows: Any, run: Any, day: Any, value: Any, made_with: Sequence[Mapping[str, str]]
+) -> Iterator[Night]:
+    of_row = day[run[rows]]
+    for some in np.split(rows, np.flatnonzero(np.diff(of_row)) + 1):
+        runs = [made_with[index] for index in run[some]]
+        names = {
+            name: frozenset(one[name] for one in runs if one[name])
+            for name in MADE_WITH
+            if any(one[name] for one in runs)
+        }
+        yield Night(int(day[run[some[0]]]), tuple(map(float, value[some])), names)
+
+
+def _made_with(found: Content) -> list[dict[str, str]]:
+    columns = {name: found.runs[f"with_{name}"].to_pylist() for name in MADE_WITH}
+    return [dict(zip(MADE_WITH, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def record_of(trend: Trend) -> dict[str, Any]:
@@ -133,27 +208,38 @@ def record_of(trend: Trend) -> dict[str, Any]:
         "schema": SCHEMA,
         "nights": len(trend.outcomes),
         "latest": day_text(max(trend.outcomes)) if trend.outcomes else None,
-        "series": len(trend.series),
+        "series": len(trend.watched),
+        "judged": trend.questions,
         "too_short": trend.too_short,
-        "regressions": [_change(series, change) for series, change in trend.regressions],
-        "changes": [_change(series, c) for series, found in trend.series for c in found],
+        "false_alarms": trend.settings.false_alarms,
+        "regressions": [_change(trend, series, change) for series, change in trend.regressions],
+        "changes": [_change(trend, one.series, c) for one in trend.watched for c in one.changes],
     }
 
 
-def _change(series: Series, change: Changed) -> dict[str, Any]:
-    data = {**asdict(change), "night": day_text(change.day), "causes": "; ".join(change.causes)}
-    del data["day"]
-    return {"place": series.place, "what": series.what, "unit": series.unit, **data}
+def _change(trend: Trend, series: Series, change: Changed) -> dict[str, Any]:
+    days = {
+        "night": day_text(change.day),
+        "last_night": day_text(change.last_day),
+        "told": day_text(change.told_day),
+    }
+    own = {k: v for k, v in asdict(change).items() if k not in ("day", "last_day", "told_day")}
+    own |= {"causes": "; ".join(change.causes), "new": trend.is_new(change)}
+    return {"place": series.place, "what": series.what, "unit": series.unit, **days, **own}
 
 
 def write_trend(trend: Trend, page: Path, folder: Path) -> None:
-    """Write the page, and history.json with the table of changes into a folder."""
+    """Write the page, and history.json with the table of changes into a folder. Raises ScxvalError."""
     from scxval.history.page import render
 
     record = record_of(trend)
     table = pa.Table.from_pylist(record["changes"], schema=CHANGES)
-    with whole(folder / "changes.parquet", folder / "changes.csv", page) as (parquet, text, html):
-        pq.write_table(table, parquet)
-        pyarrow.csv.write_csv(table, text)
-        html.write_text(render(trend), encoding="utf-8")
-    write_json(folder / "history.json", record)
+    try:
+        with whole(folder / "changes.parquet", folder / "changes.csv", page) as files:
+            parquet, text, html = files
+            pq.write_table(table, parquet)
+            pyarrow.csv.write_csv(table, text)
+            html.write_text(render(trend), encoding="utf-8")
+        write_json(folder / "history.json", record)
+    except OSError as error:
+        raise ScxvalError(f"cannot write {error.filename}: {error.strerror}") from error

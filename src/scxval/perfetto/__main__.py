@@ -17,11 +17,12 @@ def main(argv: list[str] | None = None) -> int:
     """Parse arguments and write the trace; 0, or 2 when an argument or a run is at fault."""
     parser = argparse.ArgumentParser(prog="python -m scxval.perfetto", description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder of a run")
-    parser.add_argument("--simulation", help="folder of a simulation of the same; empty: none")
+    parser.add_argument(
+        "--simulation", type=Path, nargs="?", help="folder of a simulation of the same; none: none"
+    )
     parser.add_argument("--output", type=Path, required=True, help="the trace to write")
     args = parser.parse_args(argv)
-    simulation = Path(args.simulation) if args.simulation else None
-    return answer("scxval perfetto", partial(write, args.run, simulation, args.output))
+    return answer("scxval perfetto", partial(write, args.run, args.simulation, args.output))
 
 
 def write(run: Path, simulation: Path | None, output: Path) -> None:

@@ -14,15 +14,17 @@ def build_report(
     agreement: Path | None = None,
     simulations: Path | None = None,
     compare: Path | None = None,
+    studies: Path | None = None,
 ) -> None:
-    """Write the page `output` from `plan` (plan.json) and the cells under `runs`.
+    """Write the page `output` from `plan` (plan.json) and the cells under `runs`, and tables/ beside it.
 
     `window_ms` is the length of the per-CPU timeline, `agreement` the folder of the study of that name,
-    `simulations` that of the simulations, `compare` that of the families of comparisons.
+    `simulations` that of the simulations, `compare` that of the families of comparisons, `studies` that
+    of the studies.
     The same inputs give the same bytes. Raises ScxvalError when the plan cannot be read; a cell's missing
     or unreadable file is shown in the page instead.
     """
     # Imported late: --help and the workflow's parsing must not pay for Arrow and Jinja.
     from scxval.report import page
 
-    page.build_report(plan, runs, output, window_ms, agreement, simulations, compare)
+    page.build_report(plan, runs, output, window_ms, agreement, simulations, compare, studies)

@@ -20,6 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--agreement", type=Path, help="folder of the tracers' agreement")
     parser.add_argument("--simulations", type=Path, help="folder of the simulations")
     parser.add_argument("--compare", type=Path, help="folder of the families' verdicts")
+    parser.add_argument("--studies", type=Path, help="folder of the studies")
     parser.add_argument("--output", type=Path, required=True, help="the HTML page to write")
     parser.add_argument(
         "--window-ms", type=int, default=200, help="length of the timelines (default: 200)"
@@ -34,6 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         args.agreement,
         args.simulations,
         args.compare,
+        args.studies,
     )
     return answer("scxval report", step)
 

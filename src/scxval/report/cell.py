@@ -170,6 +170,15 @@ class CellView:
         return files
 
     @property
+    def perfetto(self) -> File | None:
+        """The Perfetto trace of this cell beside the page, if there is one."""
+        path = self.page_folder / "perfetto" / f"{self.run.cell.path}.pftrace"
+        if not path.is_file():
+            return None
+        size = text.bytes_text(path.stat().st_size)
+        return file_link(path, path.name, self.page_folder, size)
+
+    @property
     def log_href(self) -> str:
         """Link to the log that shows the outcome, "" if it is not there."""
         name = f"raw/{self.log}"

@@ -18,12 +18,25 @@ from markupsafe import Markup
 
 from scxval.errors import ScxvalError
 from scxval.events.metrics import METRICS
-from scxval.report import agreement, facts, figures, sections, simulations, text, verdicts
+from scxval.report import (
+    agreement,
+    facts,
+    figures,
+    overview,
+    sections,
+    simulations,
+    studies,
+    tables,
+    text,
+    verdicts,
+)
 from scxval.report.cell import CellView, anchor
 from scxval.report.cell_stats import cell_stats
 from scxval.report.load import NOT_RUN, Inputs, load
 
 TEMPLATES = Path(__file__).parent
+# Beside the page: its tables as files.
+TABLES = "tables"
 
 
 def build_report(
@@ -34,13 +47,18 @@ def build_report(
     agreement_root: Path | None = None,
     simulations_root: Path | None = None,
     compare_root: Path | None = None,
+    studies_root: Path | None = None,
 ) -> None:
     """Read the inputs, render, write; the same as scxval.report.build_report."""
     if window_ms <= 0:
         raise ScxvalError(f"the timeline window must be longer than 0 ms, not {window_ms}")
     inputs = load(plan, runs)
-    page = render(inputs, output.parent, window_ms, agreement_root, simulations_root, compare_root)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    roots = (agreement_root, simulations_root, compare_root, studies_root)
+    page = render(inputs, output.parent, window_ms, *roots)
+    folder = output.parent / TABLES
+    tables.write_tables(
+        inputs, folder, compare_root, agreement_root, simulations_root, studies_root
+    )
     output.write_bytes(page.encode("utf-8"))
 
 
@@ -51,6 +69,7 @@ def render(
     agreement_root: Path | None = None,
     simulations_root: Path | None = None,
     compare_root: Path | None = None,
+    studies_root: Path | None = None,
 ) -> str:
     """The whole page as text; links to files are relative to `page_folder`."""
     ids = sections.PlotIds()
@@ -74,6 +93,13 @@ def render(
     all_facts = facts.gather(inputs.runs)
     cells = [CellView(run, all_facts, page_folder) for run in inputs.runs]
     names = sections.workloads(inputs)
+    asked = studies.section(studies_root, page_folder)
+    # Plots are numbered in page order.
+    measured = [(name, sections.measured(inputs, name, ids)) for name in names]
+    timelines = [
+        sections.workload_timelines(inputs, name, window_ms * 1_000_000, ids) for name in names
+    ]
+    drawn = {t.workload: {d.scheduler for d in t.drawn if d.run} for t in timelines}
     context: dict[str, Any] = {
         "csp": _policy([plotlyjs, script]),
         "plotlyjs": Markup(plotlyjs),
@@ -86,10 +112,15 @@ def render(
         "bad": [run for run in inputs.runs if not run.ok and run.status is not None],
         "unreadable": [run for run in inputs.runs if run.problems],
         "not_run": [run for run in inputs.runs if run.state == NOT_RUN],
-        "workloads": [(name, sections.measured(inputs, name, ids)) for name in names],
-        "timelines": [
-            sections.workload_timelines(inputs, name, window_ms * 1_000_000, ids) for name in names
-        ],
+        "workloads": measured,
+        "timelines": timelines,
+        "overview": overview.overview(inputs, judged, asked, drawn),
+        "pairs_of": overview.pairs_of_cells(judged),
+        "timeline_anchor": overview.timeline_anchor,
+        "target": overview.target,
+        "drawn": drawn,
+        "studies": asked,
+        "tables": tables.links(page_folder / TABLES, page_folder),
         "stats": {run.cell.path: cell_stats(run, ids) for run in inputs.runs},
         "window_ms": window_ms,
         "other_colour": figures.OTHER,

@@ -54,14 +54,15 @@ def judgement_of(findings: Sequence[Finding], nothing_said: str) -> Judgement:
     """The worst of the findings; `nothing_said` is the reason where there are none."""
     if not findings:
         return Judgement(Verdict.NOT_MEASURED, nothing_said)
-    parts = {
-        f"{finding.what} ({place_of(finding)})": Judgement(finding.verdict, finding.reason)
-        for finding in findings
-    }
-    found = overall(parts)
     counts = {v: sum(f.verdict is v for f in findings) for v in Verdict}
     said = ", ".join(f"{count} {v.replace('_', ' ')}" for v, count in counts.items() if count)
-    return replace(found, reason=f"of {len(findings)} questions {said}. {found.reason}")
+    parts = {
+        f"{finding.what} ({place_of(finding)})": Judgement(finding.verdict, "")
+        for finding in findings
+    }
+    # The names of the worst; each finding has its own reason.
+    worst = overall(parts)
+    return replace(worst, reason=f"of {len(findings)} questions {said}: {worst.reason}")
 
 
 def place_of(finding: Finding) -> str:

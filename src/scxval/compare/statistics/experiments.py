@@ -18,6 +18,7 @@ from scxval.compare.statistics.contrast import F64, Moments, within_and_beyond
 from scxval.compare.statistics.distribution import I64, distances
 from scxval.compare.statistics.effect import effect
 from scxval.compare.statistics.multiple import holm
+from scxval.compare.statistics.paired import within_and_beyond_pairs
 from scxval.compare.statistics.power import Design, needed_runs, power
 from scxval.compare.statistics.side import FEWEST_ALIKE, Side
 
@@ -348,6 +349,25 @@ def few_levels(rng: Rng, trials: int) -> Iterator[Rate]:
             yield Rate(f"`agree`, on the edge; {case}", str(runs), *counted(agree), ALPHA)
 
 
+def pairs_of_runs(rng: Rng, trials: int) -> Iterator[Rate]:
+    """A host that slows both runs of a pair together (lognormal, 40 %), and 5 % of each run's own."""
+    host, own = lognormal(0.4), SHAPES["normal, 5 %"]
+    for runs in (2, 4, 6, 10, 20):
+        together = host(rng, (trials, runs))
+        a, same, high, low = (
+            mean * together * own(rng, (trials, runs))
+            for mean in (MEAN, MEAN, MEAN * (1 + MARGIN), MEAN / (1 + MARGIN))
+        )
+        edges = [within_and_beyond_pairs(a, b, MARGIN, 0.0) for b in (high, low)]
+        for place, said in enumerate(("agree", "disagree")):
+            worst = max(counted(edge[place]) for edge in edges)
+            yield Rate(f"`{said}`, on the edge", str(runs), *worst, ALPHA)
+        agree, _ = within_and_beyond_pairs(a, same, MARGIN, 0.0)
+        yield Rate("`agree`, equal means", str(runs), *counted(agree), None)
+        apart, _ = within_and_beyond(moments(a), moments(same), MARGIN, 0.0)
+        yield Rate("`agree`, equal means, not paired", str(runs), *counted(apart), None)
+
+
 def _told(p: F64, a: Moments, b: Moments) -> F64:
     """The p of those that are tested, as side.enough_for_a_test has it; 1 of the others."""
     alike = (np.asarray(a.sd) == 0) & (np.asarray(b.sd) == 0)
@@ -370,5 +390,6 @@ PARTS: dict[str, Callable[[Rng, int], Iterator[Rate]]] = {
         pooled_events,
         distance_interval,
         few_levels,
+        pairs_of_runs,
     )
 }
