@@ -185,7 +185,8 @@ def _history_arguments(parser: argparse.ArgumentParser) -> None:
 def history_command(args: argparse.Namespace) -> int:
     """One step of the history; 1 when a trend has regressions that nothing but the measuring explains."""
     from scxval.history import command
-    from scxval.history.trend import read_trend, write_trend
+    from scxval.history.page import write_trend
+    from scxval.history.trend import read_trend
 
     config = config_from(args.configfile, args.config)
     store = args.store or Path(config.history.store)

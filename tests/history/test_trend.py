@@ -19,9 +19,10 @@ from scxval.catalog.config import History
 from scxval.cli import main
 from scxval.errors import ScxvalError
 from scxval.history.command import add_runs, paths_below
+from scxval.history.page import write_trend
 from scxval.history.readings import read_run
 from scxval.history.store import add
-from scxval.history.trend import read_trend, record_of, write_trend
+from scxval.history.trend import read_trend, record_of
 
 from ..browser import page as browser_page
 from ..conftest import ROOT

@@ -13,7 +13,8 @@ from scxval.catalog.comparison import compare_from_json
 from scxval.catalog.config import History
 from scxval.errors import ScxvalError, answer
 from scxval.history.command import add_runs
-from scxval.history.trend import read_trend, write_trend
+from scxval.history.page import write_trend
+from scxval.history.trend import read_trend
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -11,14 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import scxval.report
+from scxval.errors import ScxvalError
+from scxval.files import whole, write_json
 from scxval.history.changes import Changed, Series
 from scxval.history.picture import picture
 from scxval.history.text import cause_text, day_text, level_text, percent, when_text
-from scxval.history.trend import Outcomes, Trend, Watched
+from scxval.history.trend import CHANGES, Outcomes, Trend, Watched, record_of
 from scxval.report.text import plural, scale_for, visible
 
 # The report's style is this page's.
@@ -179,3 +184,18 @@ def _bad_nights(nights: Outcomes) -> str:
     """When runs last ended other than ok."""
     bad = [day for day, counts in nights.items() if set(counts) - {"ok"}]
     return f"{plural(len(bad), 'night')}, last {day_text(max(bad))}" if bad else "none"
+
+
+def write_trend(trend: Trend, page: Path, folder: Path) -> None:
+    """Write the page, and history.json with the table of changes into a folder. Raises ScxvalError."""
+    record = record_of(trend)
+    table = pa.Table.from_pylist(record["changes"], schema=CHANGES)
+    try:
+        with whole(folder / "changes.parquet", folder / "changes.csv", page) as files:
+            parquet, text, html = files
+            pq.write_table(table, parquet)
+            pyarrow.csv.write_csv(table, text)
+            html.write_text(render(trend), encoding="utf-8")
+        write_json(folder / "history.json", record)
+    except OSError as error:
+        raise ScxvalError(f"cannot write {error.filename}: {error.strerror}") from error

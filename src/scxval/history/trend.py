@@ -14,14 +14,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from scxval.catalog.comparison import Compare
 from scxval.catalog.config import History
 from scxval.catalog.model import AXES
-from scxval.errors import ScxvalError
-from scxval.files import whole, write_json
 from scxval.history.changes import (
     REGRESSION,
     Changed,
@@ -226,20 +222,3 @@ def _change(trend: Trend, series: Series, change: Changed) -> dict[str, Any]:
     own = {k: v for k, v in asdict(change).items() if k not in ("day", "last_day", "told_day")}
     own |= {"causes": "; ".join(change.causes), "new": trend.is_new(change)}
     return {"place": series.place, "what": series.what, "unit": series.unit, **days, **own}
-
-
-def write_trend(trend: Trend, page: Path, folder: Path) -> None:
-    """Write the page, and history.json with the table of changes into a folder. Raises ScxvalError."""
-    from scxval.history.page import render
-
-    record = record_of(trend)
-    table = pa.Table.from_pylist(record["changes"], schema=CHANGES)
-    try:
-        with whole(folder / "changes.parquet", folder / "changes.csv", page) as files:
-            parquet, text, html = files
-            pq.write_table(table, parquet)
-            pyarrow.csv.write_csv(table, text)
-            html.write_text(render(trend), encoding="utf-8")
-        write_json(folder / "history.json", record)
-    except OSError as error:
-        raise ScxvalError(f"cannot write {error.filename}: {error.strerror}") from error
