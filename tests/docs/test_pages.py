@@ -8,7 +8,6 @@ import io
 import re
 import runpy
 import shlex
-import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -66,25 +65,6 @@ class Links(HTMLParser):
             self.links.append(found["href"])
         elif tag != "a":
             self.fetched += [found[name] for name in ("href", "src") if name in found]
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built pages; a warning, such as a dead link, fails."""
-    folder = tmp_path_factory.mktemp("site")
-    build = [
-        sys.executable,
-        "-m",
-        "mkdocs",
-        "build",
-        "--strict",
-        "--quiet",
-        "--site-dir",
-        str(folder),
-    ]
-    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
 
 
 def test_every_link_and_anchor_of_the_pages_is_there(site: Path) -> None:
