@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 
 from scxval.compare.verdict import Verdict
 from scxval.study.figure import Interval, Square, intervals, matrix, nothing
+
+from ..browser import page
 
 SVG = "{http://www.w3.org/2000/svg}"
 numbers = st.one_of(st.none(), st.floats(1e-9, 1e12))
@@ -108,3 +112,71 @@ def test_nothing_measured_says_why() -> None:
     svg = nothing("Ranking", "two schedulers have no order; run four or more")
     assert any("run four or more" in text for text in texts(svg))
     assert texts(matrix("t", "no rows", [], [], {})) == texts(nothing("t", "no rows"))
+
+
+def test_an_axis_with_ends_is_whole() -> None:
+    """Kendall's tau is from -1 to 1, wherever the estimates are."""
+    root = ET.fromstring(intervals("t", "d", [row(0.9, 0.8, 1.0)], "tau", whole=(-1.0, 1.0)))
+    ticks = [n.text for n in root.iter(f"{SVG}text") if n.attrib.get("text-anchor") == "middle"]
+    assert ticks[:-1] == ["-1", "-0.5", "0", "0.5", "1"]
+
+
+def test_a_verdict_without_an_estimate_has_its_mark() -> None:
+    none = Interval("x", None, None, None, Verdict.DISAGREE, "n 3", "")
+    diamonds = intervals("t", "d", [none], "axis").count('class="st-disagree"')
+    unmeasured = replace(none, verdict=Verdict.NOT_MEASURED)
+    # One is the key's.
+    assert diamonds == 2
+    assert intervals("t", "d", [unmeasured], "axis").count('class="st-disagree"') == 1
+
+
+def test_columns_keep_what_tells_them_apart() -> None:
+    names = [f"scx_simple, tcg{n}, perf-sched+bpftrace" for n in (2, 4)]
+    columns = [name[:36] for name in names]
+    svg = matrix("t", "d", ["a"], columns, {("a", name): Square("1", 1.0) for name in columns})
+    assert set(columns) <= set(texts(svg))
+
+
+# Boxes of horizontal words that overlap, and words that leave the picture or lie on a square's.
+OVERLAPS = """() => {
+  const picture = document.querySelector("svg").getBoundingClientRect();
+  const words = [...document.querySelectorAll("svg text")].filter(e => e.textContent.trim());
+  const found = [];
+  const boxes = words.map(e => [e.textContent, e.getBoundingClientRect(), e.closest("[transform]")]);
+  boxes.forEach(([text, a, turned], place) => {
+    if (a.left < picture.left || a.right > picture.right || a.top < picture.top || a.bottom > picture.bottom)
+      found.push(`outside: ${text}`);
+    for (const [other, b, too] of boxes.slice(place + 1)) {
+      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (!(turned && too) && across > 1 && down > 3) found.push(`${text} | ${other}`);
+    }
+  });
+  return found;
+}"""
+LONG = "run_time value task with-a-long-name"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_words_overlap_in_a_browser(scheme: str, tmp_path: Path) -> None:
+    lines = [
+        replace(row(10.0**n, 10.0 ** (n - 1), 10.0 ** (n + 2), verdict), label=LONG, group=group)
+        for n, verdict in enumerate(Verdict)
+        for group in ("builtin/kernel, bpftrace/taskset/tcg4/periodic_mix", "second")
+    ]
+    names = [f"scx_simple, tcg{n}, perf-sched+bpftrace" for n in range(12)]
+    squares = {(LONG, name): Square("99.9%", 0.5, Verdict.AGREE) for name in names}
+    figures = {
+        "intervals": intervals("Title", "d", lines, "with / without", log=True, reference=1.0),
+        "matrix": matrix("Title", "d", [LONG, "b"], names, squares),
+        "nothing": nothing("Title", "word " * 100),
+    }
+    with page(color_scheme=scheme, viewport={"width": 1200, "height": 900}) as shown:
+        for name, svg in figures.items():
+            file = tmp_path / f"{name}.svg"
+            file.write_text(svg, encoding="utf-8")
+            shown.goto(file.as_uri())
+            assert shown.evaluate(OVERLAPS) == [], name
+            paper = "getComputedStyle(document.querySelector('.st-paper')).fill"
+            dark = shown.evaluate(paper) == "rgb(20, 23, 27)"
+            assert dark == (scheme == "dark")

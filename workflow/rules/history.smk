@@ -65,7 +65,7 @@ rule gate:
         "logs/gate.log",
     shell:
         """
-        python -m scxval.gate check {input:q} 2>&1 | tee {log:q}
+        python -m scxval.gate check {input:q} >{log:q} 2>&1
         """
 
 

@@ -23,7 +23,7 @@ from scxval.errors import ScxvalError, answer
 from scxval.history.changes import NIGHTS_A_YEAR, level_of
 from scxval.history.steps import How, drifts, steps
 
-TRIALS = 1000
+TRIALS = 400
 SEED = 7
 MEAN = 100.0
 MARGIN = Margin(0.1, 0.0, "the study's")

@@ -239,12 +239,13 @@ def _finding(answer: Answer, how: Compare, fewest: int, asked: int) -> Finding:
         margin_low=band,
         margin_high=None if band is None else 1.0,
         n_a=answer.count,
-        power=_power(answer, how, asked) if asks else 0.0,
+        power=power_shown(answer, how, asked) if asks else 0.0,
         needed=max(needed, fewest) if answer.count < max(needed, fewest) else None,
     )
 
 
-def _power(answer: Answer, how: Compare, asked: int) -> float:
+def power_shown(answer: Answer, how: Compare, asked: int) -> float:
+    """The chance to be told `agree`, were the simulator the kernel (`scxval.study.order.power_of`)."""
     real, simulated = _sides(answer.item)
     few = min(len(runs) for runs in simulated)
     names = answer.item.schedulers

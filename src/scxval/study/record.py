@@ -54,7 +54,8 @@ class Finding:
     `where` are the axis values that it is about. `estimate` with its interval, and the margin that it was
     judged against, are in `unit` ("ratio": B over A). `n_a` and `n_b` are runs (pairs of runs have one
     number: `n_a`); `power` is the chance to be told `agree` if there were no effect, `needed` the runs a
-    side for the configured power. None is what does not apply or cannot be had.
+    side for the configured power. The study of ranking counts schedulers in `n_a` and `needed`. None is
+    what does not apply or cannot be had.
     """
 
     what: str
