@@ -42,9 +42,9 @@ lint: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakefmt --check workflow
 	$(BIN)/snakemake --lint
 
-# Pages of docs/ in site/; a dead link fails.
+# Pages of docs/ in site/; a dead link fails. No date of building is in them.
 docs: setup
-	$(BIN)/mkdocs build --strict --quiet
+	SOURCE_DATE_EPOCH=0 $(BIN)/mkdocs build --strict --quiet
 	@echo "== open site/index.html"
 
 bench: setup

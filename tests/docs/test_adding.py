@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import scxval.tracers
 from scxval.catalog.config import parse_config, read_config_files
 from scxval.catalog.matrix import Host, plan
+from scxval.cli import main
 from scxval.events.metrics import measure
 from scxval.tracers.convert import recognise
 
@@ -77,6 +79,18 @@ def test_scheduler_and_workload_are_planned(tree: Path) -> None:
     groups = {cell.group for cell in made.cells}
     assert ("scx_simple_fifo", "pulse", "bpftrace", "taskset", "tcg4") in groups
     assert made.excluded == []
+
+
+def test_the_command_of_the_page_understands_them(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs/adding.md").read_text(encoding="utf-8")
+    line = next(line for line in page.splitlines() if line.startswith("    scxval cells"))
+    monkeypatch.chdir(tree)
+    # Which machine `auto4` is only the probe knows.
+    assert main([*shlex.split(line)[1:], "machine=tcg4"]) == 0
+    planned = capsys.readouterr().out
+    assert "scx_simple_fifo/pulse/bpftrace/taskset/" in planned
 
 
 def test_the_tracer_is_run_and_read(tree: Path, module: None) -> None:
