@@ -149,6 +149,8 @@ def test_a_square_leads_to_its_pair_and_a_cell_back(page_of: Tree) -> None:
 
 
 def test_on_paper_everything_is_open(page_of: Tree) -> None:
+    write_family(page_of.compare, "simulator", hostile(), pair(alignments=(aligned(),)))
+    build(page_of)
     with browser_page() as opened:
         opened.goto(page_of.page.as_uri())
         opened.wait_for_selector(DRAWN)
@@ -167,7 +169,10 @@ def test_on_paper_everything_is_open(page_of: Tree) -> None:
             == "rgb(255, 255, 255)"
         )
         assert not opened.locator("nav").is_visible()
-        paper = opened.pdf(format="A4")
+        # A4 on its side within its margins, at 96 dots an inch: nothing is cut.
+        opened.set_viewport_size({"width": 1031, "height": 700})
+        assert opened.evaluate("document.documentElement.scrollWidth") <= 1031
+        paper = opened.pdf(prefer_css_page_size=True)
         assert paper.startswith(b"%PDF") and len(paper) > 20_000
         opened.evaluate("window.dispatchEvent(new Event('afterprint'))")
         assert opened.locator("details:not([open])").count() > 3

@@ -126,6 +126,12 @@ def plotly(page: Page) -> str:
     return zlib.decompress(base64.b64decode(packed)).decode()
 
 
+def test_definitions_are_lines_of_words(full: Tree) -> None:
+    page = full.build()
+    (_, *rows) = rows_of(page, "Definitions of the metrics")
+    assert len(rows) > 20 and all(name and "\\x" not in said for name, said in rows)
+
+
 def test_policy_allows_exactly_the_scripts_of_the_page(full: Tree) -> None:
     page = full.build()
     policy = page.one("meta", http_equiv="Content-Security-Policy").attrs["content"]

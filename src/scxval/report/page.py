@@ -38,6 +38,8 @@ from scxval.report.load import NOT_RUN, Inputs, load
 TEMPLATES = Path(__file__).parent
 # Beside the page: its tables as files.
 TABLES = "tables"
+# Runs that are listed for one value of a fact; the files have all.
+MOST_PATHS = 20
 
 
 def build_report(
@@ -124,6 +126,7 @@ def render(
         "stats": {run.cell.path: cell_stats(run, ids) for run in inputs.runs},
         "window_ms": window_ms,
         "other_colour": figures.OTHER,
+        "most_paths": MOST_PATHS,
         "ms": text.Scale("ms", 1e-6, 3),
         "definitions": definitions(),
         "agreement": agreement.section(agreement_root, inputs, ids),
@@ -180,7 +183,7 @@ def _policy(scripts: Sequence[str]) -> str:
 
 def definitions() -> list[tuple[str, str]]:
     """Every metric that scxval computes and what exactly it is."""
-    return [(metric.name, metric.definition) for metric in METRICS]
+    return [(metric.name, " ".join(metric.definition.split())) for metric in METRICS]
 
 
 def _config_lines(config: dict[str, Any]) -> list[tuple[str, str]]:
