@@ -47,6 +47,7 @@ rule report:
         agreement=agreement_plan.ROOT,
         compare=compare_plan.ROOT,
         studies=STUDY_ROOT,
+        asked=list(CONFIG.studies),
         window_ms=CONFIG.window_ms,
     shell:
         """
@@ -57,6 +58,7 @@ rule report:
             --compare {params.compare:q} \
             --simulations {params.simulations:q} \
             --studies {params.studies:q} \
+            --study {params.asked:q} \
             --window-ms {params.window_ms:q} \
             --output {output.page:q} \
             >{log:q} 2>&1

@@ -21,6 +21,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--simulations", type=Path, help="folder of the simulations")
     parser.add_argument("--compare", type=Path, help="folder of the families' verdicts")
     parser.add_argument("--studies", type=Path, help="folder of the studies")
+    parser.add_argument(
+        "--study", nargs="*", help="the studies that must be there (default: those that are)"
+    )
     parser.add_argument("--output", type=Path, required=True, help="the HTML page to write")
     parser.add_argument(
         "--window-ms", type=int, default=200, help="length of the timelines (default: 200)"
@@ -36,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         args.simulations,
         args.compare,
         args.studies,
+        args.study,
     )
     return answer("scxval report", step)
 

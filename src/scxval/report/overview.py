@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from scxval.catalog.model import Cell
+from scxval.catalog.model import Cell, Excluded
 from scxval.report.cell import link, style
 from scxval.report.load import Inputs, Run
 from scxval.report.studies import StudyView
@@ -41,14 +41,31 @@ class Row:
     cells: list[Lead]
     families: list[list[Lead]]
     timeline: str
+    # What the filter finds it by, beside its text.
+    words: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """A family of comparisons: its name, where it is, and its verdict, with `void` beside it if it is."""
+
+    name: str
+    href: str
+    verdicts: list[Lead]
 
 
 @dataclass(frozen=True)
 class Overview:
-    """The table's columns (families) and rows, and a badge for each study."""
+    """How cells ended, the table's columns (families with pairs) and rows, and a badge for each study.
 
-    families: list[str]
+    `ended` counts the ends that are not ok; `without_pairs` are the families that have no column.
+    """
+
+    ok: int
+    ended: list[Lead]
+    families: list[Column]
     rows: list[Row]
+    without_pairs: list[Lead]
     studies: list[tuple[str, str, Lead]]
 
 
@@ -68,19 +85,33 @@ def overview(
     places |= dict.fromkeys((e.cell.scheduler, e.cell.workload) for e in inputs.excluded)
     pairs = [pair for family in judged.families for pair in (*family.pairs, *family.bare)]
     places |= dict.fromkeys(_place(pair) for pair in pairs)
+    compared = [family for family in judged.families if family.pairs or family.bare]
     return Overview(
-        families=[family.record.name for family in judged.families],
+        ok=sum(run.ok for run in inputs.runs),
+        ended=[lead for lead in _ends(inputs.runs, inputs.excluded) if lead.style != "ok"],
+        families=[_column(family) for family in compared],
         rows=[
             Row(
                 scheduler,
                 workload,
                 list(_cells(inputs, scheduler, workload)),
-                [_pairs(family, (scheduler, workload)) for family in judged.families],
+                [_pairs(family, (scheduler, workload)) for family in compared],
                 target(timeline_anchor(scheduler, workload))
                 if scheduler in drawn.get(workload, ())
                 else "",
+                _words(inputs, scheduler, workload),
             )
             for scheduler, workload in places
+        ],
+        without_pairs=[
+            Lead(
+                f"{family.record.name}: {family.verdict.words}",
+                family.verdict.style,
+                target(family.anchor),
+                family.record.reason,
+            )
+            for family in judged.families
+            if family not in compared
         ],
         studies=[
             (
@@ -98,22 +129,40 @@ def _place(pair: PairView) -> tuple[str, str]:
     return where.get("scheduler", SEVERAL), where.get("workload", SEVERAL)
 
 
+def _column(family: FamilyView) -> Column:
+    href = target(family.anchor)
+    shown = [Lead(family.verdict.words, family.verdict.style, href, family.record.reason)]
+    if family.record.void:
+        shown.append(Lead("void", "void", href, "a control failed: nothing can be concluded"))
+    return Column(family.record.name, href, shown)
+
+
 def _cells(inputs: Inputs, scheduler: str, workload: str) -> Iterator[Lead]:
     """How many ended in each way; the first of each is where its badge leads."""
 
     def here(cell: Cell) -> bool:
         return (cell.scheduler, cell.workload) == (scheduler, workload)
 
+    runs = [run for run in inputs.runs if here(run.cell)]
+    yield from _ends(runs, [item for item in inputs.excluded if here(item.cell)])
+
+
+def _ends(runs: Sequence[Run], excluded: Sequence[Excluded]) -> Iterator[Lead]:
     states: dict[str, list[Run]] = {}
-    for run in inputs.runs:
-        if here(run.cell):
-            states.setdefault(run.state, []).append(run)
-    for state, runs in states.items():
-        words = f"{len(runs)} {state.replace('_', ' ')}"
-        yield Lead(words, style(state), link(runs[0].cell), f"the first: {runs[0].cell.path}")
-    excluded = sum(here(item.cell) for item in inputs.excluded)
+    for run in runs:
+        states.setdefault(run.state, []).append(run)
+    for state, ended in states.items():
+        words = f"{len(ended)} {state.replace('_', ' ')}"
+        yield Lead(words, style(state), link(ended[0].cell), f"the first: {ended[0].cell.path}")
     if excluded:
-        yield Lead(f"{excluded} excluded", "excluded", "#excluded", plural(excluded, "cell"))
+        about = plural(len(excluded), "cell")
+        yield Lead(f"{len(excluded)} excluded", "excluded", "#excluded", about)
+
+
+def _words(inputs: Inputs, scheduler: str, workload: str) -> str:
+    cells = [*(run.cell for run in inputs.runs), *(item.cell for item in inputs.excluded)]
+    here = (c for c in cells if (c.scheduler, c.workload) == (scheduler, workload))
+    return " ".join(dict.fromkeys(w for c in here for w in (c.tracer, c.isolation, c.machine)))
 
 
 def _pairs(family: FamilyView, place: tuple[str, str]) -> list[Lead]:

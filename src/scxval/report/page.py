@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Renders the report page from its sections, as one file that needs no other.
 
-The page fetches nothing: style, scripts, plotly.js and all data are inside. Its content security
+The page fetches nothing: style, scripts, plotly.js (packed) and all data are inside. Its content security
 policy allows no request, and no script but the two whose digests it names.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ from scxval.report.load import NOT_RUN, Inputs, load
 TEMPLATES = Path(__file__).parent
 # Beside the page: its tables as files.
 TABLES = "tables"
+# Runs that are listed for one value of a fact; the files have all.
+MOST_PATHS = 20
 
 
 def build_report(
@@ -48,17 +51,15 @@ def build_report(
     simulations_root: Path | None = None,
     compare_root: Path | None = None,
     studies_root: Path | None = None,
+    asked: Sequence[str] | None = None,
 ) -> None:
     """Read the inputs, render, write; the same as scxval.report.build_report."""
     if window_ms <= 0:
         raise ScxvalError(f"the timeline window must be longer than 0 ms, not {window_ms}")
     inputs = load(plan, runs)
     roots = (agreement_root, simulations_root, compare_root, studies_root)
-    page = render(inputs, output.parent, window_ms, *roots)
-    folder = output.parent / TABLES
-    tables.write_tables(
-        inputs, folder, compare_root, agreement_root, simulations_root, studies_root
-    )
+    page, made = render(inputs, output.parent, window_ms, *roots, asked)
+    tables.write_tables(made, output.parent / TABLES)
     output.write_bytes(page.encode("utf-8"))
 
 
@@ -70,8 +71,9 @@ def render(
     simulations_root: Path | None = None,
     compare_root: Path | None = None,
     studies_root: Path | None = None,
-) -> str:
-    """The whole page as text; links to files are relative to `page_folder`."""
+    asked: Sequence[str] | None = None,
+) -> tuple[str, tables.Sources]:
+    """The whole page as text, and what its tables are made from; links are relative to `page_folder`."""
     ids = sections.PlotIds()
     plotlyjs, script = _plotlyjs(), _own_script()
     env = Environment(
@@ -93,7 +95,7 @@ def render(
     all_facts = facts.gather(inputs.runs)
     cells = [CellView(run, all_facts, page_folder) for run in inputs.runs]
     names = sections.workloads(inputs)
-    asked = studies.section(studies_root, page_folder)
+    answered = studies.section(studies_root, page_folder, asked)
     # Plots are numbered in page order.
     measured = [(name, sections.measured(inputs, name, ids)) for name in names]
     timelines = [
@@ -102,9 +104,9 @@ def render(
     drawn = {t.workload: {d.scheduler for d in t.drawn if d.run} for t in timelines}
     context: dict[str, Any] = {
         "csp": _policy([plotlyjs, script]),
-        "plotlyjs": Markup(plotlyjs),
+        "plotlyjs": _packed(plotlyjs),
         "script": Markup(script),
-        "headline": [*sections.headline(inputs), *verdicts.headline(judged)],
+        "headline": sections.headline(inputs),
         "verdicts": judged,
         "inputs": inputs,
         "matrix": sections.Matrix(inputs),
@@ -114,16 +116,18 @@ def render(
         "not_run": [run for run in inputs.runs if run.state == NOT_RUN],
         "workloads": measured,
         "timelines": timelines,
-        "overview": overview.overview(inputs, judged, asked, drawn),
+        "overview": overview.overview(inputs, judged, answered.shown, drawn),
         "pairs_of": overview.pairs_of_cells(judged),
         "timeline_anchor": overview.timeline_anchor,
         "target": overview.target,
         "drawn": drawn,
-        "studies": asked,
+        "studies": answered,
         "tables": tables.links(page_folder / TABLES, page_folder),
         "stats": {run.cell.path: cell_stats(run, ids) for run in inputs.runs},
         "window_ms": window_ms,
         "other_colour": figures.OTHER,
+        "most_paths": MOST_PATHS,
+        "ms": text.Scale("ms", 1e-6, 3),
         "definitions": definitions(),
         "agreement": agreement.section(agreement_root, inputs, ids),
         "simulations": simulations.section(inputs.simulations, simulations_root),
@@ -132,7 +136,18 @@ def render(
         "cells": cells,
         "runs": {view.run.cell.path: view for view in cells},
     }
-    return env.get_template("index.html.j2").render(context)
+    made = tables.Sources(
+        inputs,
+        cells,
+        timelines,
+        judged.families,
+        answered,
+        context["definitions"],
+        agreement_root,
+        simulations_root,
+        studies_root,
+    )
+    return env.get_template("index.html.j2").render(context), made
 
 
 def _plotlyjs() -> str:
@@ -140,9 +155,12 @@ def _plotlyjs() -> str:
     from plotly.offline import get_plotlyjs
 
     source: str = get_plotlyjs()
-    if "</script" in source.lower():
-        raise ScxvalError("this plotly.js cannot stand in a page: it holds `</script`")
     return _newlines(source)
+
+
+def _packed(source: str) -> str:
+    """A script as the page's own script unpacks it: zlib in base64, a third of its size."""
+    return base64.b64encode(zlib.compress(source.encode(), 9)).decode()
 
 
 def _own_script() -> str:
@@ -165,7 +183,7 @@ def _policy(scripts: Sequence[str]) -> str:
 
 def definitions() -> list[tuple[str, str]]:
     """Every metric that scxval computes and what exactly it is."""
-    return [(metric.name, metric.definition) for metric in METRICS]
+    return [(metric.name, " ".join(metric.definition.split())) for metric in METRICS]
 
 
 def _config_lines(config: dict[str, Any]) -> list[tuple[str, str]]:

@@ -85,6 +85,16 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class TaskTime:
+    """A task in a timeline's window: slices, time on CPU within it, the longest slice whole."""
+
+    name: str
+    slices: int
+    run_ns: int
+    longest_ns: int
+
+
+@dataclass(frozen=True)
 class Drawn:
     """One scheduler's timeline, or why there is none."""
 
@@ -92,7 +102,7 @@ class Drawn:
     run: Run | None
     plot: Plot | None
     notes: list[str]
-    tasks: list[tuple[str, int, str, str]]
+    tasks: list[TaskTime]
 
 
 @dataclass(frozen=True)
@@ -122,8 +132,6 @@ def headline(inputs: Inputs) -> list[tuple[str, str]]:
     """What to know first, from the data alone: nothing of the machine that builds the page."""
     runs = inputs.runs
     return [
-        ("Cells", f"{sum(run.ok for run in runs)} ok of {len(runs)} planned"),
-        ("Excluded", text.plural(len(inputs.excluded), "cell")),
         ("Run", facts.when(runs) or "not recorded"),
         ("Guest kernel", _all(facts.distinct(runs, ["guest.kernel", "guest.release"]))),
         ("Accelerator", _all(facts.distinct(runs, ["accelerator"]))),
@@ -294,7 +302,7 @@ def _by_name(answer: spread.Spread, where: str, ids: PlotIds) -> ByName:
         return ByName(answer, None)
     label = (
         f"{answer.question.title}, {where}: {text.plural(len(answer.members), 'name')}, "
-        f"{' to '.join(answer.question.stats)}. The table of all metrics has the numbers."
+        f"{' to '.join(answer.question.stats)}. The table below has the numbers."
     )
     return ByName(answer, ids.plot(figures.member_spread(answer), text.visible(label)))
 
@@ -387,8 +395,8 @@ def _timeline_label(run: Run, shown: Timeline) -> str:
     )
 
 
-def _tasks(shown: Timeline) -> list[tuple[str, int, str, str]]:
-    """Per task name in the window: slices, time on CPU within the window, longest whole slice."""
+def _tasks(shown: Timeline) -> list[TaskTime]:
+    """By task name in the window, those with the most time first."""
     start, end = shown.window_ns
     totals: dict[str, list[int]] = {}
     for piece in shown.slices:
@@ -397,5 +405,4 @@ def _tasks(shown: Timeline) -> list[tuple[str, int, str, str]]:
         entry[1] += min(piece.end_ns, end) - max(piece.start_ns, start)
         entry[2] = max(entry[2], piece.end_ns - piece.start_ns)
     ordered = sorted(totals.items(), key=lambda item: (-item[1][1], item[0]))
-    scale = text.Scale("ms", 1e-6, 3)
-    return [(name, n, scale.show(run), scale.show(longest)) for name, (n, run, longest) in ordered]
+    return [TaskTime(name, *numbers) for name, numbers in ordered]

@@ -6,6 +6,7 @@ Arranges what `scxval.study.record.read_study` read. A study that cannot be read
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +23,14 @@ from scxval.study.record import Finding, Table, Value, read_study
 SVG = "{http://www.w3.org/2000/svg}"
 # What a figure of scxval.study.figure is made of; anything else is no figure of ours.
 ELEMENTS = frozenset(
-    SVG + name
-    for name in ("svg", "title", "desc", "style", "rect", "text", "line", "path", "circle", "g")
+    ("svg", "title", "desc", "style", "rect", "text", "line", "path", "circle", "g", "tspan")
 )
+# What a style must not have: it would fetch something, or reach the rest of the page.
+_REACHES = re.compile(r"url\(|@import|@font-face|expression\(|\\|/\*", re.IGNORECASE)
+# A selector of a figure's style begins with a class of its own.
+_SELECTORS = re.compile(r"(?:^|[{};])\s*([^{};@]+)\{")
+# The folder of another rule beside those of studies.
+NO_STUDY = frozenset(("agreement",))
 # Rows of a study's own tables that are in the page; the files have all.
 MOST_ROWS = 200
 
@@ -71,22 +77,47 @@ class StudyView:
     problem: str = ""
 
 
-def section(root: Path | None, page_folder: Path) -> list[StudyView]:
-    """Every study below `root` (results/study); links are relative to `page_folder`."""
-    if root is None:
-        return []
-    folders = sorted(file.parent for file in root.glob("*/study.json"))
-    return [_view(folder, page_folder) for folder in folders]
+@dataclass(frozen=True)
+class StudySection:
+    """Studies in the configuration's order, and those on disk that it does not name."""
+
+    shown: list[StudyView]
+    left_over: list[str]
 
 
-def _view(folder: Path, page_folder: Path) -> StudyView:
-    anchor = visible(f"study:{folder.name}")
+def section(root: Path | None, page_folder: Path, asked: Sequence[str] | None) -> StudySection:
+    """The studies below `root` (results/study); links are relative to `page_folder`.
+
+    `asked` are those of the configuration, there or not. None: it is not known, and all on disk are shown.
+    """
+    there = _folders(root)
+    names = sorted(there) if asked is None else list(asked)
+    shown = [_view(there.get(name), name, page_folder) for name in names]
+    return StudySection(shown, sorted(set(there) - set(names)))
+
+
+def _folders(root: Path | None) -> dict[str, Path]:
+    if root is None or not root.is_dir():
+        return {}
+    return {
+        folder.name: folder
+        for folder in root.iterdir()
+        if folder.is_dir() and folder.name not in NO_STUDY
+    }
+
+
+def _view(folder: Path | None, name: str, page_folder: Path) -> StudyView:
+    anchor = visible(f"study:{name}")
+    if folder is None or not (folder / "study.json").is_file():
+        blank = Marked("not made", "blank")
+        why = "there is no study.json: its job has not ended well"
+        return StudyView(name, anchor, name, "", blank, "", problem=why)
     try:
         study = read_study(folder)
         figure = _figure(study.figure)
     except ScxvalError as error:
-        blank = Marked("unreadable", "failed")
-        return StudyView(folder.name, anchor, folder.name, "", blank, "", problem=str(error))
+        failed = Marked("unreadable", "failed")
+        return StudyView(name, anchor, name, "", failed, "", problem=str(error))
     verdict = study.judgement.verdict
     return StudyView(
         name=study.name,
@@ -99,25 +130,43 @@ def _view(folder: Path, page_folder: Path) -> StudyView:
         caption=study.caption,
         findings=[_finding(finding) for finding in study.findings],
         tables=[_table(table, folder, page_folder) for table in study.tables],
-        cannot_tell=study.cannot_tell,
+        # The verdict's reason stands above already.
+        cannot_tell=[line for line in study.cannot_tell if line != study.judgement.reason],
         notes=study.notes,
         files=_files(folder, ("study.json", "figure.svg", *_both("findings")), page_folder),
     )
 
 
 def _figure(svg: str) -> Markup:
-    """The figure as it is, if it is one of ours: no script, no link, no foreign element."""
+    """The figure as it was understood, if it is one of ours: no script, link, id or foreign element.
+
+    Written anew from its elements: what XML and HTML read differently (comments, entities, CDATA) is gone.
+    """
     try:
         root = ElementTree.fromstring(svg)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError) as error:
         raise ScxvalError(f"figure.svg is not XML: {error}") from error
+    if root.tag != f"{SVG}svg":
+        raise ScxvalError(f"figure.svg is no SVG but {visible(root.tag)}")
     for element in root.iter():
-        hostile = [name for name in element.attrib if name.startswith("on") or "href" in name]
-        if element.tag not in ELEMENTS or hostile:
-            raise ScxvalError(
-                f"figure.svg has what no figure of a study has: {element.tag} {hostile}"
-            )
-    return Markup(svg)
+        name = element.tag.removeprefix(SVG) if isinstance(element.tag, str) else "?"
+        wrong = [key for key in element.attrib if _hostile(key)]
+        styles = [element.get("style") or "", (element.text or "") if name == "style" else ""]
+        if name not in ELEMENTS or wrong or not all(map(_own_style, styles)):
+            said = visible(" ".join((name, *wrong)))
+            raise ScxvalError(f"figure.svg has what no figure of a study has: {said}")
+        element.tag = name
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _hostile(attribute: str) -> bool:
+    """Handlers, links, other namespaces, and ids, of which a page may have only one each."""
+    return attribute.lower().startswith("on") or "href" in attribute or attribute[0] in "{i"
+
+
+def _own_style(css: str) -> bool:
+    selectors = (s for found in _SELECTORS.findall(css) for s in found.split(","))
+    return not _REACHES.search(css) and all(s.strip().startswith(".st") for s in selectors)
 
 
 def _both(name: str) -> tuple[str, str]:

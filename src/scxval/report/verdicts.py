@@ -175,12 +175,6 @@ def section(
     )
 
 
-def headline(found: VerdictSection) -> list[tuple[str, str]]:
-    """Each family's verdict for the top of the page; nothing where nothing was compared."""
-    said = [f"{f.record.name}: {f.verdict.words}" for f in found.families]
-    return [("Verdicts", "; ".join(said))] if said else []
-
-
 def _family(family: Family, page_folder: Path, pictures: Pictures) -> FamilyView:
     pairs = [_pair(pair, page_folder, pictures) for pair in family.pairs]
     counts = Counter(pair.verdict for pair in family.pairs)
