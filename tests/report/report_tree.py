@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,15 @@ class Page(HTMLParser):
             e
             for e in self.elements
             if e.tag == tag and all(e.attrs.get(name) == value for name, value in wanted.items())
+        ]
+
+    def skipped_heads(self) -> list[str]:
+        """Headings more than one level below the heading before them."""
+        heads = [e for e in self.elements if e.tag in ("h1", "h2", "h3", "h4", "h5", "h6")]
+        return [
+            after.text
+            for before, after in pairwise(heads)
+            if int(after.tag[1]) > int(before.tag[1]) + 1
         ]
 
     def one(self, tag: str, **attrs: str) -> Element:

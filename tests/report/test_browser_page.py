@@ -230,6 +230,8 @@ def test_landmarks_heads_and_ids(page_of: Tree) -> None:
     }
     ids = [e.attrs["id"] for e in page.elements if "id" in e.attrs]
     assert named <= set(ids) and len(ids) == len(set(ids))
+    assert page.skipped_heads() == []
+    assert len(page.all("caption")) == len(page.all("table"))
 
 
 def test_hostile_names_stay_text_everywhere(full: Tree) -> None:

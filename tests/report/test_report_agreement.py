@@ -69,6 +69,7 @@ def test_two_tracers_of_a_run_are_shown_with_verdict_matched_and_distance(tree: 
     assert row[1:6] == ["bpftrace", "ftrace", "agree", "100 %", "5.00 (5.00 to 5.00) µs"]
     assert "5 judged" in row[6]
     assert any("Histogram" in e.attrs.get("aria-label", "") for e in page.all("div", role="img"))
+    assert page.skipped_heads() == []
 
 
 def test_a_disagreement_says_why_and_a_missing_row_is_never_100_percent(tree: Tree) -> None:
