@@ -218,6 +218,60 @@ def test_runs_without_a_tracer_have_what_the_workload_says(tmp_path: Path, how: 
     assert quantities["rtapp_period count"].a[0] == pytest.approx(40 / workload_s)
 
 
+KERNEL = [
+    ("workload", "", "kernel_user_time", "value", 4e8, "ns", 1),
+    ("workload", "", "kernel_system_time", "value", 1e8, "ns", 1),
+    ("workload", "", "kernel_voluntary_switches", "value", 213.0, "count", 1),
+    ("workload", "", "kernel_involuntary_switches", "value", 81.0, "count", 1),
+    ("system", "", "kernel_context_switches", "value", 2301.0, "count", 1),
+    ("tracer", "bpftrace", "tracer_cpu_time", "value", 2e8, "ns", 1),
+]
+
+
+def test_what_the_kernel_counts_is_held_over_the_workload_s_seconds(
+    tmp_path: Path, how: Compare
+) -> None:
+    """Traced or not, and whatever part of the workload was traced: counters know no other window."""
+    a = [make_run(tmp_path / "a", piece(0, 2), capability=SILENT, reported=KERNEL)]
+    b = [make_run(tmp_path / "b", piece(2, 5), reported=KERNEL)]
+    names = [f"{row[2]} value" for row in KERNEL if row[2].startswith("kernel_")]
+    quantities = named(compared(asking(how, *names), a, b))
+    for row in KERNEL[:-1]:
+        found = quantities[f"{row[2]} value"]
+        for folder, numbers in ((a[0], found.a), (b[0], found.b)):
+            seconds = np.diff(read(folder).workload_ns)[0] / 1e9
+            time = row[5] == "ns"
+            assert numbers == (pytest.approx(row[4] / seconds / (1e9 if time else 1)),)
+            assert found.unit == ("CPUs" if time else "1/s")
+    # Its window is longer: as many switches are less often.
+    switches = quantities["kernel_voluntary_switches value"]
+    assert switches.a[0] < switches.b[0]
+    # What takes longer comes less often; the CPU time that it takes is more.
+    assert switches.controls["dilated"] == pytest.approx((switches.a[0] / 1.5,))
+    user = quantities["kernel_user_time value"]
+    assert user.controls["dilated"] == pytest.approx((user.a[0] * 1.5,))
+
+
+def test_cpu_time_that_the_kernel_counts_carries_nothing(tmp_path: Path, how: Compare) -> None:
+    """Switches do; the time of a workload that fills its CPUs is what the CPUs have."""
+    a, b = (group(tmp_path / side, [0], 2, reported=KERNEL) for side in "ab")
+    names = [f"{row[2]} value" for row in KERNEL if row[2].startswith("kernel_")]
+    quantities = named(compared(asking(how, *names), a, b))
+    pinned = {"kernel_user_time value", "kernel_system_time value"}
+    assert {n for n, q in quantities.items() if not q.carries} == pinned
+    assert all("pinned by capacity" in quantities[name].why_not for name in pinned)
+
+
+def test_which_of_the_kernel_s_counts_carry_as_shipped(tmp_path: Path, how: Compare) -> None:
+    """Those of the whole machine have the tracer's own in them; each of the others is a question of Holm's."""
+    a, b = (group(tmp_path / side, [0], 2, reported=KERNEL) for side in "ab")
+    found = named(compared(how, a, b))
+    carrying = {n for n, q in found.items() if q.metric.startswith("kernel_") and q.carries}
+    assert carrying == {"kernel_voluntary_switches value", "kernel_involuntary_switches value"}
+    assert not found["kernel_context_switches value"].carries
+    assert not any("tracer_cpu_time" in name for name in found)
+
+
 def test_where_there_are_events_they_alone_tell_the_starved_copy(
     tmp_path: Path, how: Compare
 ) -> None:

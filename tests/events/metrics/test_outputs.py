@@ -213,3 +213,70 @@ def test_as_the_workflow_runs_it(raw: Path, tmp_path: Path, capsys) -> None:
     (raw / "workload/rt-hog-0.log").write_text("")
     assert main(arguments) == 0
     assert "not a log of rt-app 1.0" in capsys.readouterr().err
+
+
+# As the agent left it in a run of periodic_mix with fair, perf-sched and bpftrace side by side, on tcg4.
+COUNTERS = {
+    "system": {"interrupts": 3070, "context_switches": 2301, "forks": 4},
+    "workload": {
+        "user_ns": 4103311000,
+        "system_ns": 284805000,
+        "voluntary_switches": 213,
+        "involuntary_switches": 81,
+    },
+    "cpu_ns": {"tracer perf-sched": 0, "tracer bpftrace": 2320394919},
+}
+
+
+def test_what_the_kernel_counted(tmp_path: Path) -> None:
+    (tmp_path / "counters.json").write_text(json.dumps(COUNTERS))
+    found = workload_outputs(tmp_path, None, None)
+    assert found.warnings == []
+    assert values(found.table) == {
+        ("workload", "", "kernel_user_time", "value"): 4103311000,
+        ("workload", "", "kernel_system_time", "value"): 284805000,
+        ("workload", "", "kernel_voluntary_switches", "value"): 213,
+        ("workload", "", "kernel_involuntary_switches", "value"): 81,
+        ("system", "", "kernel_context_switches", "value"): 2301,
+        ("system", "", "kernel_interrupts", "value"): 3070,
+        ("system", "", "kernel_forks", "value"): 4,
+        # Nothing is a number too: perf slept all the while.
+        ("tracer", "perf-sched", "tracer_cpu_time", "value"): 0,
+        ("tracer", "bpftrace", "tracer_cpu_time", "value"): 2320394919,
+    }
+    units = {(r["metric"], r["unit"]) for r in found.table.to_pylist()}
+    assert {unit for metric, unit in units if metric.endswith("_time")} == {"ns"}
+    assert {unit for metric, unit in units if not metric.endswith("_time")} == {"count"}
+
+
+def test_a_tracer_that_ended_and_a_scheduler_s_program(tmp_path: Path) -> None:
+    counted = {**COUNTERS, "cpu_ns": {"tracer bpftrace": None, "scheduler": 5000}}
+    (tmp_path / "counters.json").write_text(json.dumps(counted))
+    rows = {row["metric"]: row for row in workload_outputs(tmp_path, None, None).table.to_pylist()}
+    assert (rows["tracer_cpu_time"]["value"], rows["tracer_cpu_time"]["n"]) == (None, 0)
+    assert (rows["scheduler_cpu_time"]["scope"], rows["scheduler_cpu_time"]["name"]) == (
+        "system",
+        "",
+    )
+    assert rows["scheduler_cpu_time"]["value"] == 5000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(COUNTERS)[:-30],
+        "[]",
+        '{"system": {}}',
+        json.dumps({**COUNTERS, "cpu_ns": 3}),
+        json.dumps({**COUNTERS, "workload": {**COUNTERS["workload"], "user_ns": None}}),
+    ],
+    ids=["cut", "no record", "without counts", "no processes", "null"],
+)
+def test_counters_that_are_none_are_one_warning_and_not_measured(tmp_path: Path, text: str) -> None:
+    (tmp_path / "counters.json").write_text(text)
+    found = workload_outputs(tmp_path, None, None)
+    rows = found.table.to_pylist()
+    assert len(rows) == 7 and {(row["value"], row["n"]) for row in rows} == {(None, 0)}
+    assert {row["metric"][:7] for row in rows} == {"kernel_"}
+    (warning,) = found.warnings
+    assert "counters.json: not the counters of a run" in warning

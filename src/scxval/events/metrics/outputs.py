@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,21 +178,32 @@ def _cgroup_rows(folder: Path, warnings: list[str]) -> Iterator[_Row]:
             yield "cgroup", name, metric, "value", value, unit, int(known)
 
 
-def _counter_rows(path: Path, warnings: list[str]) -> Iterator[_Row]:
+def _counter_rows(path: Path, warnings: list[str]) -> list[_Row]:
     """What the kernel counted; nothing of a run from before there were counters."""
     if not path.exists():
-        return
+        return []
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        for (part, key), (scope, metric, unit) in COUNTERS.items():
-            yield scope, "", metric, "value", float(data[part][key]), unit, 1
-        for name, cpu_ns in data["cpu_ns"].items():
-            who, _, tracer = name.partition(" ")
-            value = None if cpu_ns is None else float(cpu_ns)
-            scope = "tracer" if who == "tracer" else "system"
-            yield scope, tracer, f"{who}_cpu_time", "value", value, "ns", int(value is not None)
+        return [*_counted(data), *_cpu_times(data["cpu_ns"])]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         warnings.append(f"{path}: not the counters of a run: {error!r}")
+        # Whose CPU time it would have had is not known then.
+        return [
+            (scope, "", metric, "value", None, unit, 0) for scope, metric, unit in COUNTERS.values()
+        ]
+
+
+def _counted(data: Mapping[str, Mapping[str, int]]) -> Iterator[_Row]:
+    for (part, key), (scope, metric, unit) in COUNTERS.items():
+        yield scope, "", metric, "value", float(data[part][key]), unit, 1
+
+
+def _cpu_times(cpu_ns: Mapping[str, int | None]) -> Iterator[_Row]:
+    for name, used_ns in cpu_ns.items():
+        who, _, tracer = name.partition(" ")
+        value = None if used_ns is None else float(used_ns)
+        scope = "tracer" if who == "tracer" else "system"
+        yield scope, tracer, f"{who}_cpu_time", "value", value, "ns", int(value is not None)
 
 
 def _result_row(path: Path, result: Result, warnings: list[str]) -> _Row:
