@@ -263,7 +263,7 @@ def test_cpu_time_that_the_kernel_counts_carries_nothing(tmp_path: Path, how: Co
 
 
 def test_which_of_the_kernel_s_counts_carry_as_shipped(tmp_path: Path, how: Compare) -> None:
-    """Those of the whole machine have the tracer's own in them; each of the others is a question of Holm's."""
+    """Those of the whole machine have the tracer's own in them; each of the others is a question."""
     a, b = (group(tmp_path / side, [0], 2, reported=KERNEL) for side in "ab")
     found = named(compared(how, a, b))
     carrying = {n for n, q in found.items() if q.metric.startswith("kernel_") and q.carries}

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from scxval.compare.record import Group, Pair, Quantity, Run
 from scxval.compare.verdict import Verdict
 from scxval.files import write_json
 from scxval.study import isolation, vm_overhead
-from scxval.study.record import Inputs
+from scxval.study.record import Inputs, Study
 
 from ..compare.runs import settings
 from .gap_runs import SETTINGS
@@ -90,16 +90,27 @@ def test_isolation_makes_runs_alike(tmp_path: Path, raw_config: dict[str, Any]) 
         inputs(tmp_path, raw_config, pair("isolation", around(100, 0.05), around(100, 0.005)))
     )
     assert made.judgement.verdict is Verdict.AGREE
-    (row,) = made.tables[0].rows
-    spread = dict(zip(made.tables[0].columns, row, strict=True))
-    assert spread["spread_a"] == pytest.approx(10 * spread["spread_b"]) and spread["q"] < 0.01
+    spread = dict(zip(made.tables[0].columns, made.tables[0].rows[0], strict=True))
+    assert spread["spread_a"] == pytest.approx(10 * spread["spread_b"]) and spread["p_holm"] < 0.01
+    (note,) = made.notes
+    assert "runs vary by 3.50% of the mean on one side and by 0.35% on the other" in note
+    assert "(n 8+8, p " in note and made.cannot_tell == ()
+
+
+def test_spreads_that_are_not_told_apart(tmp_path: Path, raw_config: dict[str, Any]) -> None:
+    made = isolation.study(
+        inputs(tmp_path, raw_config, pair("isolation", around(100, 0.02), around(100, 0.015)))
+    )
+    assert made.notes == ()
+    (line,) = made.cannot_tell
+    assert "which is not to say that both vary alike. 8 and 8 runs show a spread " in line
 
 
 def test_two_runs_say_nothing_of_the_spread(tmp_path: Path, raw_config: dict[str, Any]) -> None:
     few = pair("isolation", [100.0, 101.0], [100.0, 102.0])
     made = isolation.study(inputs(tmp_path, raw_config, few))
     assert made.tables[0].rows == ()
-    assert any("takes 6 runs a side" in line for line in made.cannot_tell)
+    assert any("at least 6 a side" in line for line in made.cannot_tell)
 
 
 def test_without_the_family_it_says_what_to_do(tmp_path: Path, raw_config: dict[str, Any]) -> None:
@@ -121,17 +132,23 @@ def test_one_value_on_the_axis(tmp_path: Path, raw_config: dict[str, Any]) -> No
     assert "no two values of isolation" in isolation.study(asked).judgement.reason
 
 
+@pytest.mark.parametrize(
+    ("family", "study"), [("machine", vm_overhead.study), ("isolation", isolation.study)]
+)
 def test_times_of_a_machine_without_real_cpus_are_no_answer(
-    tmp_path: Path, raw_config: dict[str, Any]
+    family: str, study: Callable[[Inputs], Study], tmp_path: Path, raw_config: dict[str, Any]
 ) -> None:
-    asked = inputs(tmp_path, raw_config, pair("machine", around(100, 0.02), around(150, 0.02)))
-    assert vm_overhead.study(asked).findings[0].verdict is Verdict.DISAGREE
+    asked = inputs(tmp_path, raw_config, pair(family, around(100, 0.02), around(150, 0.02)))
+    assert study(asked).findings[0].verdict is Verdict.DISAGREE
+    assert len(study(asked).tables[0].rows) == 2
     run = tmp_path / "runs/two/rep3"
     run.mkdir(parents=True)
     why = "its CPUs take turns"
     (run / "provenance.json").write_text(json.dumps({"machine": {"not_for_smp_timing": why}}))
-    (found,) = vm_overhead.study(asked).findings
+    made = study(asked)
+    (found,) = made.findings
     assert found.verdict is Verdict.INCONCLUSIVE and why in found.reason
+    assert made.tables[0].rows == ()
     # The numbers are there to be read all the same.
     assert found.estimate == pytest.approx(1.5)
 

@@ -8,17 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from scipy import stats
-
-from scxval.compare.statistics.multiple import benjamini_hochberg
 from scxval.compare.verdict import Judgement, Verdict
 from scxval.errors import ScxvalError
-from scxval.study.findings import RATIO, judgement_of, ratios_figure, too_few, unmeasured
-from scxval.study.record import Finding, Inputs, Study, Table, Value
-
-# With fewer runs a side a spread twice as large is told from chance in less than a fifth of cases.
-FEWEST_FOR_SPREAD = 6
+from scxval.study.findings import (
+    RATIO,
+    judgement_of,
+    not_for_timing,
+    ratios_figure,
+    too_few,
+    unmeasured,
+)
+from scxval.study.record import Finding, Inputs, Study
+from scxval.study.spread import spread_not_told, spread_table, spread_told
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Asked:
     caption: str
 
 
-def study_of(asked: Asked, inputs: Inputs, refused: Mapping[str, str]) -> Study:
-    """The study of a family; `refused` is, by a pair's path, why its numbers are no answer."""
+def study_of(asked: Asked, inputs: Inputs) -> Study:
+    """The study of a family. A pair with a machine whose times are of no real CPUs is no answer."""
     try:
         record = _verdicts(inputs, asked.family)
     except ScxvalError as error:
@@ -43,8 +44,9 @@ def study_of(asked: Asked, inputs: Inputs, refused: Mapping[str, str]) -> Study:
     if not pairs:
         why = f"the matrix has no two values of {asked.axis}: name two on its axis"
         return _nothing(asked, why)
-    findings = [f for pair in pairs for f in _of_pair(pair, refused.get(pair["path"], ""))]
-    spread = _spread(pairs)
+    no_answer = {pair["path"]: _no_answer(asked, inputs, pair) for pair in pairs}
+    findings = [f for pair in pairs for f in _of_pair(pair, no_answer[pair["path"]])]
+    spread = spread_table([pair for pair in pairs if not no_answer[pair["path"]]], inputs.how)
     made = Study(
         name=asked.name,
         title=asked.title,
@@ -54,8 +56,14 @@ def study_of(asked: Asked, inputs: Inputs, refused: Mapping[str, str]) -> Study:
         caption=f"{asked.caption}, {_runs(pairs)} runs a side, {inputs.how.confidence:.0%} intervals over"
         " runs.",
         tables=(spread,),
-        cannot_tell=(*too_few(findings, inputs.how, "runs a side"), *_spread_words(spread)),
-        notes=tuple(f"{pair['path']}: {note}" for pair in pairs for note in pair["notes"]),
+        cannot_tell=(
+            *too_few(findings, inputs.how, "runs a side"),
+            *spread_not_told(spread, inputs.how),
+        ),
+        notes=(
+            *spread_told(spread, inputs.how),
+            *(f"{pair['path']}: {note}" for pair in pairs for note in pair["notes"]),
+        ),
     )
     return replace(made, figure=ratios_figure(made, f"second over first {asked.axis}"))
 
@@ -80,7 +88,14 @@ def _nothing(asked: Asked, why: str) -> Study:
     return replace(made, figure=ratios_figure(made, ""))
 
 
-def _of_pair(pair: Mapping[str, Any], refused: str) -> list[Finding]:
+def _no_answer(asked: Asked, inputs: Inputs, pair: Mapping[str, Any]) -> str:
+    """Why what is measured of a pair is no answer, "" if it is one."""
+    refused = not_for_timing(inputs, asked.family, pair["path"])
+    void = "; ".join(pair["void"])
+    return refused or (f"void: {void}" if void else "")
+
+
+def _of_pair(pair: Mapping[str, Any], no_answer: str) -> list[Finding]:
     where = {
         "pair": f"{pair['a']['name']} and {pair['b']['name']}",
         **{axis: str(value) for axis, value in pair["where"].items()},
@@ -88,11 +103,7 @@ def _of_pair(pair: Mapping[str, Any], refused: str) -> list[Finding]:
     carried = [q for q in pair["quantities"] if q["verdict"] is not None]
     if not carried:
         return [unmeasured("anything", where, pair["reason"], Verdict(pair["verdict"]))]
-    void = "; ".join(pair["void"])
-    return [
-        _finding(quantity, where, refused or (f"void: {void}" if void else ""))
-        for quantity in carried
-    ]
+    return [_finding(quantity, where, no_answer) for quantity in carried]
 
 
 def _finding(quantity: Mapping[str, Any], where: dict[str, str], why_not: str) -> Finding:
@@ -123,40 +134,3 @@ def _finding(quantity: Mapping[str, Any], where: dict[str, str], why_not: str) -
 def _runs(pairs: Sequence[Mapping[str, Any]]) -> str:
     used = [side["used"] for pair in pairs for side in (pair["a"], pair["b"])]
     return str(min(used)) if min(used) == max(used) else f"{min(used)} to {max(used)}"
-
-
-def _spread(pairs: Sequence[Mapping[str, Any]]) -> Table:
-    """Standard deviations over means of both sides, and whether they differ.
-
-    Brown and Forsythe's test (1974): Levene's on distances from the median, which needs no normal runs;
-    Benjamini and Hochberg's q over the table.
-    """
-    rows: list[list[Value]] = []
-    p: list[float] = []
-    for pair in pairs:
-        for quantity in pair["quantities"]:
-            a, b = (np.asarray(quantity[side], dtype=np.float64) for side in ("a", "b"))
-            if min(len(a), len(b)) < FEWEST_FOR_SPREAD or a.mean() <= 0 or b.mean() <= 0:
-                continue
-            relative = a / a.mean(), b / b.mean()
-            if np.ptp(relative[0]) == np.ptp(relative[1]) == 0:
-                continue
-            p.append(float(stats.levene(*relative, center="median").pvalue))
-            spreads = [float(side.std(ddof=1)) for side in relative]
-            rows.append([pair["path"], quantity["name"], len(a), len(b), *spreads, p[-1]])
-    q = benjamini_hochberg(p)
-    return Table(
-        "spread",
-        "Spread between runs, as a part of the mean",
-        ("pair", "what", "n_a", "n_b", "spread_a", "spread_b", "p", "q"),
-        tuple((*row, value) for row, value in zip(rows, q, strict=True)),
-    )
-
-
-def _spread_words(spread: Table) -> list[str]:
-    if spread.rows:
-        return []
-    return [
-        f"Whether one side varies less between runs: that takes {FEWEST_FOR_SPREAD} runs a side"
-        " (`reps`)."
-    ]

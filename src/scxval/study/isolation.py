@@ -18,4 +18,4 @@ ASKED = Asked(
 
 def study(inputs: Inputs) -> Study:
     """The family's questions, and whether one isolation makes runs vary less than the other."""
-    return study_of(ASKED, inputs, {})
+    return study_of(ASKED, inputs)
