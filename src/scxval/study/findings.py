@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from scxval.catalog.comparison import Compare
@@ -137,14 +138,20 @@ def not_for_timing(inputs: Inputs, family: str, path: str) -> str:
     record = _pair_of(inputs, family, path)
     for side in ("a", "b"):
         for run in record.get(side, {}).get("runs", []):
-            file = inputs.runs / str(run["path"]).split("results/runs/", 1)[-1] / "provenance.json"
-            try:
-                machine = json.loads(file.read_text(encoding="utf-8"))["machine"]
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
-            if machine.get("not_for_smp_timing"):
-                return f"not for timing: {machine['not_for_smp_timing']}"
+            why = takes_turns(inputs.runs / str(run["path"]).split("results/runs/", 1)[-1])
+            if why:
+                return why
     return ""
+
+
+def takes_turns(folder: Path) -> str:
+    """Why times of a run's machine say nothing of several CPUs; "" if they do, or nobody says."""
+    try:
+        file = folder / "provenance.json"
+        why = json.loads(file.read_text(encoding="utf-8"))["machine"].get("not_for_smp_timing")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""
+    return f"not for timing: {why}" if why else ""
 
 
 def _pair_of(inputs: Inputs, family: str, path: str) -> dict[str, Any]:

@@ -9,9 +9,8 @@ numbers, where it is felt.
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,7 +19,7 @@ import pyarrow.parquet as pq
 from scxval.catalog.comparison import Compare, Margin
 from scxval.catalog.model import AXES
 from scxval.compare.prepare import Common
-from scxval.compare.quantities import numbers_of, quantities_of
+from scxval.compare.quantities import Numbers, numbers_of, quantities_of
 from scxval.compare.record import Quantity
 from scxval.compare.source import REPORTED, Cell, Source, cells, read_source
 from scxval.compare.statistics.judge import Judged, judge
@@ -28,7 +27,15 @@ from scxval.compare.statistics.paired import ask_pairs
 from scxval.compare.statistics.question import Answer, ask
 from scxval.compare.statistics.side import Side
 from scxval.compare.verdict import Verdict
-from scxval.study.findings import finding_of, judgement_of, ratios_figure, too_few, unmeasured
+from scxval.study.findings import (
+    finding_of,
+    judgement_of,
+    ratios_figure,
+    takes_turns,
+    too_few,
+    unmeasured,
+)
+from scxval.study.pairing import pairing_table, pairing_words
 from scxval.study.record import Finding, Inputs, Study, Table
 
 TITLE = "Tracer overhead"
@@ -38,6 +45,7 @@ QUESTION = (
 # The catalogue's name of no tracer: the other run of each pair.
 NONE = "none"
 CPU = "tracer_cpu_time"
+OWN = "CPUs of the tracer itself"
 _TRACER = AXES.index("tracer")
 
 Group = tuple[str, ...]
@@ -57,6 +65,12 @@ class _Two:
         both = [rep for rep in self.bare if rep in self.traced]
         return [rep for rep in both if self.bare[rep].used and self.traced[rep].used]
 
+    @property
+    def no_answer(self) -> str:
+        """Why numbers of this machine are no answer, "" if they are."""
+        folders = (runs[rep].folder for rep in self.reps for runs in (self.bare, self.traced))
+        return next(filter(None, map(takes_turns, folders)), "")
+
     def lost(self) -> list[str]:
         """A line for each repetition without a pair."""
         lines = []
@@ -69,6 +83,24 @@ class _Two:
         return lines
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A quantity of both runs of each pair; `reps` are the pairs, in its numbers' order."""
+
+    two: _Two
+    quantity: Quantity
+    reps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What the runs of one group report, why the rest is not measured, by name, and what pairs lack."""
+
+    asked: tuple[_Asked, ...] = ()
+    not_measured: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
 def study(inputs: Inputs) -> Study:
     """Pair the plan's runs and judge every reported quantity; Holm over all of them."""
     twos = _twos(inputs)
@@ -76,16 +108,13 @@ def study(inputs: Inputs) -> Study:
         return _nothing(
             "no tracer was run beside runs without one; put `none` and a tracer on the axis"
         )
-    asked = {
-        f"{place} {quantity.name}": (two, quantity)
-        for place, two in twos.items()
-        for quantity in _quantities(two, inputs.how)
-    }
+    told = {place: _told(two, inputs.how) for place, two in twos.items()}
+    asked = {f"{p} {one.quantity.name}": one for p, found in told.items() for one in found.asked}
     cpu = {f"{place} {CPU}": (two, values) for place, two in twos.items() if (values := _cpus(two))}
-    questions = max(1, sum(q.carries for _, q in asked.values()) + len(cpu))
+    questions = max(1, sum(one.quantity.carries for one in asked.values()) + len(cpu))
     answers: dict[str, Answer] = {
         name: ask_pairs(q.a, q.b, q.margin, inputs.how, questions)
-        for name, (_, q) in asked.items()
+        for name, q in ((name, one.quantity) for name, one in asked.items())
         if q.carries
     }
     own = Margin(0.0, inputs.settings.tracer_cpus, "study.tracer_cpus")
@@ -96,7 +125,7 @@ def study(inputs: Inputs) -> Study:
     }
     judged = judge(answers, inputs.how)
     findings = _findings(twos, asked, cpu, answers, judged)
-    return _study(inputs, twos, findings, asked)
+    return _study(inputs, twos, findings, told)
 
 
 def _nothing(why: str) -> Study:
@@ -130,30 +159,52 @@ def _twos(inputs: Inputs) -> dict[str, _Two]:
     return found
 
 
-def _quantities(two: _Two, how: Compare) -> tuple[Quantity, ...]:
-    """What both runs of every pair report, as the configuration's quantities have it."""
+def _told(two: _Two, how: Compare) -> _Told:
+    """What both runs of the pairs report, as the configuration's quantities have it."""
     reps = two.reps
     if not reps:
-        return ()
+        return _Told()
     reported = replace(
         how, quantities=tuple(q for q in how.quantities if q.metric.startswith(REPORTED))
     )
-    sides = [[runs[rep] for rep in reps] for runs in (two.bare, two.traced)]
-    tasks = {
-        key[1]
-        for side in sides
-        for source in side
-        for key in source.reported
-        if key[0] == "task" and key[2].startswith("rtapp_")
-    }
-    common = Common(frozenset(), {}, None, frozenset(tasks))
-    one, other = (
-        [numbers_of(None, source.reported, source.workload_ns, None) for source in side]
-        for side in sides
+    common = Common(frozenset(), {}, None, _tasks(two))
+    pairs = [tuple(_numbers(runs[rep]) for runs in (two.bare, two.traced)) for rep in reps]
+
+    def quantities(which: Sequence[int]) -> dict[str, Quantity]:
+        one, other = zip(*(pairs[k] for k in which), strict=True)
+        return {q.name: q for q in quantities_of(one, other, common, reported).quantities}
+
+    one, other = zip(*pairs, strict=True)
+    found = quantities_of(one, other, common, reported)
+    not_measured, notes, asked = dict(found.not_measured), [], []
+    for quantity in found.quantities:
+        if len(quantity.a) == len(quantity.b) == len(reps):
+            asked.append(_Asked(two, quantity, tuple(reps)))
+            continue
+        # A run that lacks the number has no place in a row of pairs, nor has its partner.
+        both = [k for k in range(len(reps)) if quantity.name in quantities([k])]
+        if both:
+            kept = tuple(reps[k] for k in both)
+            asked.append(_Asked(two, quantities(both)[quantity.name], kept))
+            notes.append(f"{quantity.name}: {len(both)} of {len(reps)} pairs have it on both sides")
+        else:
+            not_measured[quantity.name] = "no pair has it on both sides"
+    return _Told(tuple(asked), not_measured, tuple(notes))
+
+
+def _numbers(source: Source) -> Numbers:
+    return numbers_of(None, source.reported, source.workload_ns, None)
+
+
+def _tasks(two: _Two) -> frozenset[str]:
+    """Names of tasks that tell of themselves."""
+    return frozenset(
+        name
+        for runs in (two.bare, two.traced)
+        for rep in two.reps
+        for scope, name, metric, _ in runs[rep].reported
+        if scope == "task" and metric.startswith("rtapp_")
     )
-    found = quantities_of(one, other, common, reported).quantities
-    # A run that lacks the number has no place in a row of pairs.
-    return tuple(q for q in found if len(q.a) == len(q.b) == len(reps))
 
 
 def _cpus(two: _Two) -> tuple[float, ...]:
@@ -179,29 +230,30 @@ def _rows(folder: Path) -> list[tuple[tuple[str, str, str, str], Cell]]:
 
 def _findings(
     twos: Mapping[str, _Two],
-    asked: Mapping[str, tuple[_Two, Quantity]],
+    asked: Mapping[str, _Asked],
     cpu: Mapping[str, tuple[_Two, Sequence[float]]],
     answers: Mapping[str, Answer],
     judged: Mapping[str, Judged],
 ) -> list[Finding]:
     found = []
     for place, two in twos.items():
-        own: list[Finding] = []
-        for name, (other, quantity) in asked.items():
-            if other is two and name in judged:
-                own.append(
-                    finding_of(quantity.name, two.where, quantity.unit, answers[name], judged[name])
-                )
-        name = f"{place} {CPU}"
-        if name in judged:
-            found_cpu = finding_of(
-                "CPUs of the tracer itself", two.where, "CPUs", answers[name], judged[name]
+        own = [
+            finding_of(
+                *(one.quantity.name, two.where, one.quantity.unit, answers[name], judged[name])
             )
+            for name, one in asked.items()
+            if one.two is two and name in judged
+        ]
+        name = f"{place} {CPU}"
+        if name in cpu:
+            found_cpu = finding_of(OWN, two.where, "CPUs", answers[name], judged[name])
             # Of the side that is known to be 0 there are no runs.
             own.append(replace(found_cpu, n_a=found_cpu.n_b, n_b=None))
         if not own:
             why = "; ".join(two.lost()) or "no number that both report"
             own.append(unmeasured("anything", two.where, why, Verdict.NOT_MEASURED))
+        elif two.no_answer:
+            own = [replace(f, verdict=Verdict.INCONCLUSIVE, reason=two.no_answer) for f in own]
         found += own
     return found
 
@@ -210,38 +262,61 @@ def _study(
     inputs: Inputs,
     twos: Mapping[str, _Two],
     findings: Sequence[Finding],
-    asked: Mapping[str, tuple[_Two, Quantity]],
+    told: Mapping[str, _Told],
 ) -> Study:
-    pairs = [len(two.reps) for two in twos.values()]
-    gaps = [gap for two in twos.values() for gap in _gaps_s(two)]
-    apart = (
-        f" The two runs of a pair began {statistics.median(gaps) / 60:.1f} minutes apart in the median, "
-        f"{max(gaps) / 60:.1f} at most."
-        if gaps
-        else ""
+    pairing = pairing_table(
+        {
+            place: (
+                _gaps_s(two),
+                [
+                    (one.quantity.a, one.quantity.b)
+                    for one in told[place].asked
+                    if one.quantity.carries
+                ],
+            )
+            for place, two in twos.items()
+        }
     )
-    counted = any(f.what.startswith("CPUs") for f in findings)
     made = Study(
         name="tracer_overhead",
         title=TITLE,
         question=QUESTION,
         judgement=judgement_of(findings, "nothing to compare"),
         findings=tuple(findings),
-        caption=f"With the tracer over without it, {min(pairs)} to {max(pairs)} pairs of runs a line, "
-        f"{inputs.how.confidence:.0%} intervals over pairs.{apart}",
-        tables=(_table(asked),),
+        caption=f"With the tracer over without it, {_pairs_words(twos)} a line, "
+        f"{inputs.how.confidence:.0%} intervals over pairs. {pairing_words(pairing)}".strip(),
+        tables=(_pairs(told), pairing, _not_measured(told)),
         cannot_tell=(
             *too_few(findings, inputs.how, "pairs"),
-            *(
-                ["What the tracer's processes used: runs older than raw/counters.json."]
-                * (not counted)
-            ),
+            *_uncounted(twos, findings),
             "What the probes of a tracer cost in the kernel by themselves: it is part of the workload's"
             " numbers, as a difference to runs without them.",
         ),
-        notes=tuple(f"{place}: {line}" for place, two in twos.items() for line in two.lost()),
+        notes=tuple(
+            f"{place}: {line}"
+            for place, two in twos.items()
+            for line in (*two.lost(), *told[place].notes)
+        ),
     )
     return replace(made, figure=ratios_figure(made, "with the tracer / without"))
+
+
+def _pairs_words(twos: Mapping[str, _Two]) -> str:
+    counts = [len(two.reps) for two in twos.values()]
+    low, high = min(counts), max(counts)
+    return f"{low if low == high else f'{low} to {high}'} pair{'s' * (high != 1)} of runs"
+
+
+def _uncounted(twos: Mapping[str, _Two], findings: Sequence[Finding]) -> list[str]:
+    """What is not known of the tracer's own processes."""
+    known = [finding.where for finding in findings if finding.what == OWN]
+    missing = [place for place, two in twos.items() if two.where not in known]
+    if not missing:
+        return []
+    return [
+        f"What the tracer's processes used, of {len(missing)} of {len(twos)} groups: their runs have no"
+        f" raw/counters.json, or the tracer had ended before it was read: {', '.join(missing)}."
+    ]
 
 
 def _gaps_s(two: _Two) -> list[float]:
@@ -262,12 +337,28 @@ def _started(folder: Path) -> float | None:
         return None
 
 
-def _table(asked: Mapping[str, tuple[_Two, Quantity]]) -> Table:
+def _pairs(told: Mapping[str, _Told]) -> Table:
     """Both numbers of every pair."""
     rows = [
-        ("/".join(two.where.values()), quantity.name, quantity.unit, rep, a, b)
-        for two, quantity in asked.values()
-        for rep, a, b in zip(two.reps, quantity.a, quantity.b, strict=True)
+        (place, one.quantity.name, one.quantity.unit, rep, a, b)
+        for place, found in told.items()
+        for one in found.asked
+        for rep, a, b in zip(one.reps, one.quantity.a, one.quantity.b, strict=True)
     ]
     columns = ("where", "what", "unit", "rep", "without", "with")
     return Table("pairs", "Both numbers of every pair of runs", columns, tuple(rows))
+
+
+def _not_measured(told: Mapping[str, _Told]) -> Table:
+    """What the configuration asks for and the runs do not tell."""
+    rows = [
+        (place, name, why)
+        for place, found in told.items()
+        for name, why in found.not_measured.items()
+    ]
+    return Table(
+        "not_measured",
+        "What is not measured, and why (A is without the tracer)",
+        ("where", "what", "why"),
+        tuple(rows),
+    )
