@@ -161,3 +161,21 @@ def test_void_pairs_are_not_verdicts(tmp_path: Path, raw_config: dict[str, Any])
     path.write_text(json.dumps(record))
     (found,) = isolation.study(asked).findings
     assert (found.verdict, found.reason) == (Verdict.INCONCLUSIVE, "void: control dilated failed")
+
+
+def test_a_figure_that_leaves_lines_out_says_so(tmp_path: Path, raw_config: dict[str, Any]) -> None:
+    asked = inputs(tmp_path, raw_config, pair("isolation", around(100, 0.02), around(100, 0.02)))
+    path = tmp_path / "compare/isolation/verdicts.json"
+    record = json.loads(path.read_text())
+    (quantity,) = record["pairs"][0]["quantities"]
+    names = [f"q{k}" for k in range(100)]
+    record["pairs"][0]["quantities"] = [
+        {**quantity, "name": name, "verdict": "disagree" if name == "q99" else "agree"}
+        for name in names
+    ]
+    path.write_text(json.dumps(record))
+    made = isolation.study(asked)
+    assert len(made.findings) == 100
+    assert "60 of 100 findings are drawn; the table has all." in made.caption
+    # What disagrees is drawn, however late it comes.
+    assert ">q99<" in made.figure and ">q58<" in made.figure and ">q59<" not in made.figure

@@ -106,6 +106,8 @@ def test_a_tracer_that_costs_a_third(tmp_path: Path, raw_config: dict[str, Any])
     assert found["kernel_voluntary_switches value"].verdict is Verdict.AGREE
     assert found["CPUs of the tracer itself"].verdict is Verdict.DISAGREE
     assert made.judgement.verdict is Verdict.DISAGREE
+    # A number of its own has its interval in words.
+    assert " CPUs; n 6" in made.figure and "1 [0.99" in made.figure
     # Of these two, and in the key.
     assert made.figure.count('class="st-disagree"') == 2 + 1
 

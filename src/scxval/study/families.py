@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from scxval.compare.verdict import Judgement, Verdict
@@ -14,9 +14,9 @@ from scxval.study.findings import (
     RATIO,
     judgement_of,
     not_for_timing,
-    ratios_figure,
     too_few,
     unmeasured,
+    with_figure,
 )
 from scxval.study.record import Finding, Inputs, Study
 from scxval.study.spread import spread_not_told, spread_table, spread_told
@@ -65,7 +65,7 @@ def study_of(asked: Asked, inputs: Inputs) -> Study:
             *(f"{pair['path']}: {note}" for pair in pairs for note in pair["notes"]),
         ),
     )
-    return replace(made, figure=ratios_figure(made, f"second over first {asked.axis}"))
+    return with_figure(made, f"second over first {asked.axis}")
 
 
 def _verdicts(inputs: Inputs, family: str) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _verdicts(inputs: Inputs, family: str) -> dict[str, Any]:
 
 def _nothing(asked: Asked, why: str) -> Study:
     made = Study(asked.name, asked.title, asked.question, judgement_of([], why), cannot_tell=(why,))
-    return replace(made, figure=ratios_figure(made, ""))
+    return with_figure(made, "")
 
 
 def _no_answer(asked: Asked, inputs: Inputs, pair: Mapping[str, Any]) -> str:

@@ -71,20 +71,23 @@ def place_of(finding: Finding) -> str:
     return "/".join(finding.where.values())
 
 
-def ratios_figure(study: Study, axis: str) -> str:
-    """Findings that are ratios, on a logarithmic axis with 1 in it; the other findings as lines of words.
+def with_figure(study: Study, axis: str) -> Study:
+    """The study with its findings drawn: ratios on a logarithmic axis with 1 in it, others as lines of words.
 
-    Of more than MOST_LINES those that disagree come first, then what cannot be told.
+    Of more than MOST_LINES those that disagree come first, then what cannot be told; the caption says so.
     """
     order = (Verdict.DISAGREE, Verdict.INCONCLUSIVE, Verdict.AGREE)
     found = [f for f in study.findings if f.verdict in order]
     if not found:
-        return nothing(study.title, study.judgement.reason)
+        return replace(study, figure=nothing(study.title, study.judgement.reason))
     if len(found) > MOST_LINES:
         kept = sorted(found, key=lambda f: order.index(f.verdict))[:MOST_LINES]
+        words = f"{MOST_LINES} of {len(found)} findings are drawn; the table has all."
+        study = replace(study, caption=f"{study.caption} {words}".strip())
         found = [f for f in found if any(f is k for k in kept)]
     lines = [_line(finding) for finding in found]
-    return intervals(study.title, study.caption, lines, axis, log=True, reference=1.0)
+    drawn = intervals(study.title, study.caption, lines, axis, log=True, reference=1.0)
+    return replace(study, figure=drawn)
 
 
 def _line(finding: Finding) -> Interval:
@@ -92,7 +95,8 @@ def _line(finding: Finding) -> Interval:
     power = "" if finding.power is None else f"power {finding.power:.2f}"
     words = runs_words(finding)
     if not drawn and finding.estimate is not None:
-        words = f"{finding.estimate:.3g} {finding.unit}; {words}"
+        ends = "" if finding.low is None else f" [{finding.low:.3g}, {finding.high:.3g}]"
+        words = f"{finding.estimate:.3g}{ends} {finding.unit}; {words}"
     return Interval(
         label=finding.what,
         estimate=finding.estimate if drawn else None,

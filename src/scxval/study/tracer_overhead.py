@@ -30,10 +30,10 @@ from scxval.compare.verdict import Verdict
 from scxval.study.findings import (
     finding_of,
     judgement_of,
-    ratios_figure,
     takes_turns,
     too_few,
     unmeasured,
+    with_figure,
 )
 from scxval.study.pairing import pairing_table, pairing_words
 from scxval.study.record import Finding, Inputs, Study, Table
@@ -130,7 +130,7 @@ def study(inputs: Inputs) -> Study:
 
 def _nothing(why: str) -> Study:
     made = Study("tracer_overhead", TITLE, QUESTION, judgement_of([], why), cannot_tell=(why,))
-    return replace(made, figure=ratios_figure(made, ""))
+    return with_figure(made, "")
 
 
 def _twos(inputs: Inputs) -> dict[str, _Two]:
@@ -298,7 +298,7 @@ def _study(
             for line in (*two.lost(), *told[place].notes)
         ),
     )
-    return replace(made, figure=ratios_figure(made, "with the tracer / without"))
+    return with_figure(made, "with the tracer / without")
 
 
 def _pairs_words(twos: Mapping[str, _Two]) -> str:
