@@ -42,6 +42,17 @@ def test_a_method_that_errs_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not all(rate.holds for rate in study.measure(part, TRIALS)), part
 
 
+def test_pairs_that_count_twice_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = experiments.within_and_beyond_pairs
+
+    def wrong(a, b, ratio, absolute):
+        return right(a.repeat(2, axis=1), b.repeat(2, axis=1), ratio, absolute)
+
+    monkeypatch.setattr(experiments, "within_and_beyond_pairs", wrong)
+    for part in ("pairs_without_difference", "pairs_on_the_edge"):
+        assert not all(rate.holds for rate in study.measure(part, TRIALS)), part
+
+
 def test_the_same_trials_give_the_same_rates() -> None:
     assert study.measure("unlike_sides", 200) == study.measure("unlike_sides", 200)
 

@@ -7,18 +7,19 @@ Every function is one part of docs/method.md's table. A trial draws the runs of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
-from scxval.catalog.comparison import FAMILIES, Compare
+from scxval.catalog.comparison import FAMILIES, Compare, Margin
 from scxval.compare.statistics.contrast import F64, Moments, within_and_beyond
 from scxval.compare.statistics.distribution import I64, distances
 from scxval.compare.statistics.effect import effect
 from scxval.compare.statistics.multiple import holm
-from scxval.compare.statistics.paired import within_and_beyond_pairs
+from scxval.compare.statistics.paired import ask_pairs, power_of_pairs, within_and_beyond_pairs
 from scxval.compare.statistics.power import Design, needed_runs, power
 from scxval.compare.statistics.side import FEWEST_ALIKE, Side
 
@@ -349,23 +350,104 @@ def few_levels(rng: Rng, trials: int) -> Iterator[Rate]:
             yield Rate(f"`agree`, on the edge; {case}", str(runs), *counted(agree), ALPHA)
 
 
+PAIRS = (2, 4, 6, 10, 20)
+# What the host does to both runs of a pair: slower or faster, in the standard deviation of its logarithm.
+HOST = 0.4
+
+
 def pairs_of_runs(rng: Rng, trials: int) -> Iterator[Rate]:
-    """A host that slows both runs of a pair together (lognormal, 40 %), and 5 % of each run's own."""
-    host, own = lognormal(0.4), SHAPES["normal, 5 %"]
-    for runs in (2, 4, 6, 10, 20):
-        together = host(rng, (trials, runs))
-        a, same, high, low = (
-            mean * together * own(rng, (trials, runs))
-            for mean in (MEAN, MEAN, MEAN * (1 + MARGIN), MEAN / (1 + MARGIN))
-        )
-        edges = [within_and_beyond_pairs(a, b, MARGIN, 0.0) for b in (high, low)]
-        for place, said in enumerate(("agree", "disagree")):
-            worst = max(counted(edge[place]) for edge in edges)
-            yield Rate(f"`{said}`, on the edge", str(runs), *worst, ALPHA)
-        agree, _ = within_and_beyond_pairs(a, same, MARGIN, 0.0)
-        yield Rate("`agree`, equal means", str(runs), *counted(agree), None)
-        apart, _ = within_and_beyond(moments(a), moments(same), MARGIN, 0.0)
-        yield Rate("`agree`, equal means, not paired", str(runs), *counted(apart), None)
+    """What pairs gain: `agree`, with equal means and 5 % of each run's own, by how the host varies."""
+    for sigma in (0.0, 0.1, HOST):
+        host = lognormal(sigma)
+        for pairs in PAIRS:
+            a, b = _pairs(rng, (trials, pairs), host, SHAPES["normal, 5 %"])
+            case = f"host varies by {100 * sigma:.0f} %"
+            together, _ = within_and_beyond_pairs(a, b, MARGIN, 0.0)
+            yield Rate(f"{case}, paired", str(pairs), *counted(together), None)
+            apart, _ = within_and_beyond(moments(a), moments(b), MARGIN, 0.0)
+            yield Rate(f"{case}, not paired", str(pairs), *counted(apart), None)
+
+
+def _pairs(
+    rng: Rng, shape: tuple[int, int], host: Spread, a: Spread, b: Spread | None = None
+) -> tuple[F64, F64]:
+    """Both runs of pairs, of mean MEAN, with what the host does to both and what is each run's own."""
+    together = MEAN * host(rng, shape)
+    return together * a(rng, shape), together * (b or a)(rng, shape)
+
+
+def pairs_without_difference(rng: Rng, trials: int) -> Iterator[Rate]:
+    """`disagree` of pairs on a host that varies by 40 %, with equal means and no margin at all."""
+    for name, own in SHAPES.items():
+        for pairs in PAIRS:
+            a, b = _pairs(rng, (trials, pairs), lognormal(HOST), own)
+            _, beyond = within_and_beyond_pairs(a, b, 0.0, 0.0)
+            yield Rate(name, str(pairs), *counted(beyond), ALPHA)
+
+
+def pairs_on_the_edge(rng: Rng, trials: int) -> Iterator[Rate]:
+    """Pairs as above, B's mean on the margin's upper or lower edge, whichever is said more often."""
+    for place, said in enumerate(("agree", "disagree")):
+        for name, own in SHAPES.items():
+            for pairs in PAIRS:
+                rate = _worst_edge(*_pairs(rng, (trials, pairs), lognormal(HOST), own), place)
+                yield Rate(f"`{said}`; {name}", str(pairs), *rate, ALPHA)
+
+
+def _worst_edge(a: F64, b: F64, place: int) -> tuple[int, int]:
+    """Of two verdicts, the one at `place`, told of B's mean on either edge."""
+    found = [
+        within_and_beyond_pairs(a, factor * b, MARGIN, 0.0)[place]
+        for factor in (1 + MARGIN, 1 / (1 + MARGIN))
+    ]
+    return max(counted(said) for said in found)
+
+
+def one_side_disturbed(rng: Rng, trials: int) -> Iterator[Rate]:
+    """Only B has every tenth run with half as much again: `agree`, B's mean on the margin's upper edge."""
+    own = normal(0.03)
+    for pairs in PAIRS:
+        a, b = _pairs(rng, (trials, pairs), lognormal(HOST), own, disturbed(0.03))
+        agree, _ = within_and_beyond_pairs(a, (1 + MARGIN) * b, MARGIN, 0.0)
+        yield Rate("paired, host varies by 40 %", str(pairs), *counted(agree), None)
+        a, b = _pairs(rng, (trials, pairs), lognormal(0.0), own, disturbed(0.03))
+        agree, _ = within_and_beyond(moments(a), moments((1 + MARGIN) * b), MARGIN, 0.0)
+        yield Rate("not paired, quiet host", str(pairs), *counted(agree), None)
+
+
+def pairs_chance_to_agree(rng: Rng, trials: int) -> Iterator[Rate]:
+    """`agree` of pairs with equal means: at least what their `power` says, less 0.02 (noisy host: 0.07)."""
+    for sigma, less in ((0.0, 0.02), (HOST, 0.07)):
+        for variation in (0.02, 0.05, 0.10):
+            own, host = normal(variation), lognormal(sigma)
+            # Of a product with a lognormal of mean 1, whose mean square is exp(sigma^2).
+            sd = MEAN * variation * math.sqrt(2 * math.exp(sigma**2))
+            for pairs in PAIRS[1:]:
+                a, b = _pairs(rng, (trials, pairs), host, own)
+                agree, _ = within_and_beyond_pairs(a, b, MARGIN, 0.0)
+                said = power_of_pairs(MEAN, sd, pairs, MARGIN, 0.0, ALPHA)
+                case = f"host varies by {100 * sigma:.0f} %, a run by {100 * variation:.0f} %"
+                promise = round(max(0.0, said - less), 3)
+                yield Rate(case, str(pairs), *counted(agree), promise, True)
+
+
+def pairs_coverage(rng: Rng, trials: int) -> Iterator[Rate]:
+    """The interval of a ratio over pairs has the true one in it; the host varies by 40 %."""
+    trials = max(1, trials // 10)
+    wide = Margin(MARGIN, 0.0, "of the experiments")
+    promises = {
+        "normal, 5 %": (0.80, 0.80, 0.85, 0.90),
+        "lognormal, 50 %": (0.75, 0.75, 0.85, 0.88),
+    }
+    for name, promised in promises.items():
+        for pairs, bound in zip(PAIRS[1:], promised, strict=True):
+            drawn = _pairs(rng, (trials, pairs), lognormal(HOST), SHAPES[name])
+            inside = 0
+            for a, b in zip(drawn[0], 1.2 * drawn[1], strict=True):
+                found = ask_pairs(tuple(a), tuple(b), wide, HOW).effect
+                assert found.low is not None and found.high is not None
+                inside += found.low <= 1.2 <= found.high
+            yield Rate(name, str(pairs), inside, trials, bound, True)
 
 
 def _told(p: F64, a: Moments, b: Moments) -> F64:
@@ -391,5 +473,10 @@ PARTS: dict[str, Callable[[Rng, int], Iterator[Rate]]] = {
         distance_interval,
         few_levels,
         pairs_of_runs,
+        pairs_without_difference,
+        pairs_on_the_edge,
+        one_side_disturbed,
+        pairs_chance_to_agree,
+        pairs_coverage,
     )
 }
