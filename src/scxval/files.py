@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Digests of files, and files written whole or not at all."""
+"""Digests of files, records read, and files written whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from scxval.errors import ScxvalError
 
 
 def sha256(path: Path) -> str:
@@ -23,6 +25,23 @@ def tree_sha256(files: list[Path]) -> str:
     for file in files:
         digest.update(file.name.encode() + b"\0" + bytes.fromhex(sha256(file)))
     return digest.hexdigest()
+
+
+def read_record(path: Path, what: str = "") -> dict[str, Any]:
+    """Read a JSON file that holds a record; `what` is its name to a reader, such as `status.json`.
+
+    Raises ScxvalError with one line for a file that cannot be read, is not JSON, or holds something else.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScxvalError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        said = f"{path}: not a {what}: {error}" if what else f"{path} is not JSON: {error}"
+        raise ScxvalError(said) from error
+    if not isinstance(data, dict):
+        raise ScxvalError(f"{path}: not a {what}: {data!r}" if what else f"{path} is not a record")
+    return data
 
 
 def write_json(path: Path, data: Any) -> None:

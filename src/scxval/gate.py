@@ -17,7 +17,7 @@ from typing import Any
 
 from scxval.catalog.config import Gate
 from scxval.errors import ScxvalError, answer
-from scxval.files import write_json
+from scxval.files import read_record, write_json
 
 # Of a simulation: its scheduler turned out not to be one that can be simulated. No failure.
 UNSUPPORTED = "unsupported"
@@ -102,23 +102,13 @@ def _regressions(history: Mapping[str, Any] | None, most: int) -> list[str]:
     return [f"{len(found)} new regressions, {most} allowed: {'; '.join(said)}"]
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return data
-    except OSError as error:
-        raise ScxvalError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ScxvalError(f"{path} is not JSON: {error}") from error
-
-
 def _judge(args: argparse.Namespace) -> None:
     try:
         gate = Gate(**json.loads(args.settings))
     except (ValueError, TypeError) as error:
         raise ScxvalError(f"not the gate's settings: {error!r}") from error
-    history = _read(args.history) if args.history else None
-    write_json(args.output, judge(_read(args.summary), gate, history))
+    history = read_record(args.history) if args.history else None
+    write_json(args.output, judge(read_record(args.summary), gate, history))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -138,7 +128,7 @@ def main(argv: list[str] | None = None) -> int:
     reasons: list[str] = []
 
     def check() -> None:
-        reasons.extend(_read(args.verdict)["reasons"])
+        reasons.extend(read_record(args.verdict)["reasons"])
 
     status = answer("gate", check)
     for reason in reasons:

@@ -86,6 +86,7 @@ rule history:
         code=code(
             "history/*",
             "report/style.css.j2",
+            "report/templates.py",
             "report/text.py",
             "compare/clocks.py",
             "catalog/comparison.py",

@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from scxval.errors import ScxvalError
 from scxval.events.capability import read_capability
 from scxval.events.table import is_events
-from scxval.files import write_json
+from scxval.files import read_record, write_json
 from scxval.tracers.outside import (
     CAPABILITY_FILE,
     EVENTS_FILE,
@@ -75,7 +73,7 @@ def _runs(path: Path) -> list[Path]:
 
 
 def _of_runs(given: str, runs: list[Path]) -> Named:
-    records = [_status(run / STATUS_FILE) for run in runs]
+    records = [read_record(run / STATUS_FILE, STATUS_FILE) for run in runs]
     about = [record.get("cell") or record.get("simulation") or {} for record in records]
     workloads = {str(item.get("workload", "")) for item in about if isinstance(item, dict)}
     simulated = ["simulation" in record for record in records]
@@ -87,18 +85,6 @@ def _of_runs(given: str, runs: list[Path]) -> Named:
         workload=workloads.pop() if len(workloads) == 1 else "",
         simulated=all(simulated),
     )
-
-
-def _status(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScxvalError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ScxvalError(f"{path}: not a status.json: {error}") from error
-    if not isinstance(data, dict):
-        raise ScxvalError(f"{path}: not a status.json: {data!r}")
-    return data
 
 
 def _bare(path: Path, scratch: Path) -> Path:

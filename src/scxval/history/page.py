@@ -14,20 +14,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-import scxval.report
 from scxval.errors import ScxvalError
 from scxval.files import whole, write_json
 from scxval.history.changes import Changed, Series
 from scxval.history.picture import picture
 from scxval.history.text import cause_text, day_text, level_text, percent, when_text
 from scxval.history.trend import CHANGES, Outcomes, Trend, Watched, record_of
-from scxval.report.text import plural, scale_for, visible
-
-# The report's style is this page's.
-TEMPLATES = (Path(__file__).parent, Path(scxval.report.__file__).parent)
+from scxval.report.templates import environment
+from scxval.report.text import plural, scale_for
 
 
 @dataclass(frozen=True)
@@ -67,15 +63,8 @@ class Shown:
 
 def render(trend: Trend) -> str:
     """The page as text."""
-    env = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    env.filters |= {"visible": visible, "night": day_text, "plural": plural}
+    env = environment(Path(__file__).parent)
+    env.filters["night"] = day_text
     ids = {(one.series.place, one.series.what): f"s{n}" for n, one in enumerate(trend.watched)}
     shown = [_shown(trend, one, ids) for one in trend.watched]
     return env.get_template("trend.html.j2").render(

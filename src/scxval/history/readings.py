@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
@@ -29,7 +28,7 @@ from scxval.compare.source import REPORTED, Cell, Key, cells
 from scxval.errors import ScxvalError
 from scxval.events.metrics import METRICS, Form
 from scxval.events.metrics.outputs import COUNTED
-from scxval.files import tree_sha256
+from scxval.files import read_record, tree_sha256
 
 _TOTALS = frozenset(metric.name for metric in METRICS if metric.form is Form.TOTAL)
 # So many digits of a digest tell two binaries apart.
@@ -99,7 +98,7 @@ class RunRecord:
 def read_run(root: Path, path: str, how: Compare) -> RunRecord:
     """Read a run's folder below `root`; `path` is its cell's. Raises ScxvalError with one line."""
     folder = root / path
-    status, provenance = (_json(folder / name) for name in ("status.json", "provenance.json"))
+    status, provenance = (read_record(folder / name) for name in ("status.json", "provenance.json"))
     try:
         *axes, rep = path.split("/")
         if len(axes) != len(AXES):
@@ -118,18 +117,6 @@ def read_run(root: Path, path: str, how: Compare) -> RunRecord:
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise ScxvalError(f"{folder}: not a run that history can keep: {error!r}") from error
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScxvalError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ScxvalError(f"{path} is not JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise ScxvalError(f"{path} is not a record")
-    return data
 
 
 def _identity(folder: Path, path: str) -> str:

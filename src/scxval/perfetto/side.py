@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from scxval.errors import ScxvalError
 from scxval.events.capability import GUEST_CLOCK, VIRTUAL_CLOCK, Capability, read_capability
 from scxval.events.schema import EVENT_SCHEMA
 from scxval.events.table import read_events
+from scxval.files import read_record
 from scxval.perfetto.timeline import shown
 
 COMPARABLE = (GUEST_CLOCK, VIRTUAL_CLOCK)
@@ -67,7 +67,7 @@ def read_side(folder: Path, name: str, is_run: bool = True) -> Side:
 
     `is_run` False: status.json was made for a bare table, whose window is the traced span.
     """
-    status = _status(folder / "status.json")
+    status = read_record(folder / "status.json", "status.json")
     capability = _capability(folder / CAPABILITY_FILE)
     name = shown(_own_name(status) or name)
     events = harmless(read_events(folder / EVENTS_FILE))
@@ -122,18 +122,6 @@ def harmless(events: pa.Table) -> pa.Table:
             made = pa.DictionaryArray.from_arrays(indices, distinct.dictionary)
             table = table.set_column(number, column, made)
     return table
-
-
-def _status(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScxvalError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ScxvalError(f"{path}: not a status.json: {error}") from error
-    if not isinstance(data, dict):
-        raise ScxvalError(f"{path}: not a status.json: {data!r}")
-    return data
 
 
 def _own_name(status: dict[str, Any]) -> str:

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from scxval.errors import ScxvalError
@@ -34,8 +33,8 @@ from scxval.report import (
 from scxval.report.cell import CellView, anchor
 from scxval.report.cell_stats import cell_stats
 from scxval.report.load import NOT_RUN, Inputs, load
+from scxval.report.templates import FOLDER, environment
 
-TEMPLATES = Path(__file__).parent
 # Beside the page: its tables as files.
 TABLES = "tables"
 # Runs that are listed for one value of a fact; the files have all.
@@ -76,20 +75,11 @@ def render(
     """The whole page as text, and what its tables are made from; links are relative to `page_folder`."""
     ids = sections.PlotIds()
     plotlyjs, script = _plotlyjs(), _own_script()
-    env = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    env = environment()
     env.filters |= {
-        "visible": text.visible,
         "log": text.log_text,
         "anchor": anchor,
         "count": text.count_text,
-        "plural": text.plural,
     }
     judged = verdicts.section(compare_root, page_folder, inputs.families)
     all_facts = facts.gather(inputs.runs)
@@ -164,7 +154,7 @@ def _packed(source: str) -> str:
 
 
 def _own_script() -> str:
-    return _newlines((TEMPLATES / "script.js.j2").read_text(encoding="utf-8"))
+    return _newlines((FOLDER / "script.js.j2").read_text(encoding="utf-8"))
 
 
 def _newlines(source: str) -> str:

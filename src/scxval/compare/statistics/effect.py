@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,12 +67,20 @@ def _bca(a: Side, b: Side, ratio: bool, how: Compare) -> tuple[float, float] | N
         return np.asarray(mean_b / mean_a if ratio else mean_b - mean_a)
 
     samples = [np.asarray(side.values) for side in (a, b) if not side.constant]
+    return bootstrap_ends(samples, statistic, how)
+
+
+def bootstrap_ends(
+    samples: Sequence[F64], statistic: Callable[..., F64], how: Compare, paired: bool = False
+) -> tuple[float, float] | None:
+    """The ends of BCa's interval of a statistic of all samples along `axis`; None of a degenerate one."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         # scipy warns of the degenerate distributions that are answered with None here.
         warnings.simplefilter("ignore")
         found = stats.bootstrap(
             samples,
             statistic,
+            paired=paired,
             n_resamples=how.resamples,
             confidence_level=how.confidence,
             method="BCa",

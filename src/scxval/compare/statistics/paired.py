@@ -17,7 +17,7 @@ from scipy.special import chdtri, ndtr, stdtr, stdtrit
 
 from scxval.catalog.comparison import Compare, Margin
 from scxval.compare.statistics.contrast import F64
-from scxval.compare.statistics.effect import FEWEST_FOR_BOOTSTRAP, Effect
+from scxval.compare.statistics.effect import FEWEST_FOR_BOOTSTRAP, Effect, bootstrap_ends
 from scxval.compare.statistics.power import LARGEST_RATIO, MOST_RUNS, SMALLEST_RATIO, STEP, smallest
 from scxval.compare.statistics.question import Answer
 from scxval.compare.statistics.side import FEWEST_ALIKE
@@ -159,21 +159,7 @@ def _bca(a: F64, b: F64, ratio: bool, how: Compare) -> tuple[float, float] | Non
         means = one.mean(axis=axis), other.mean(axis=axis)
         return np.asarray(means[1] / means[0] if ratio else means[1] - means[0])
 
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # scipy warns of the degenerate distributions that are answered with None here.
-        warnings.simplefilter("ignore")
-        found = stats.bootstrap(
-            (a, b),
-            statistic,
-            paired=True,
-            n_resamples=how.resamples,
-            confidence_level=how.confidence,
-            method="BCa",
-            vectorized=True,
-            rng=np.random.default_rng(how.random_seed),
-        ).confidence_interval
-    low, high = float(found.low), float(found.high)
-    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
+    return bootstrap_ends((a, b), statistic, how, paired=True)
 
 
 def _student(a: F64, b: F64, ratio: bool, estimate: float, how: Compare) -> Effect:
