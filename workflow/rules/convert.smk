@@ -125,3 +125,30 @@ rule measure:
             --output {output.metrics:q} \
             >{log:q} 2>&1
         """
+
+
+rule measure_simulation:
+    """Metrics of one simulation, from its event table; a simulation has no logs of rt-app's."""
+    input:
+        status=f"{SIM_DIR}/status.json",
+        events=f"{SIM_DIR}/events.parquet",
+        capability=f"{SIM_DIR}/capability.json",
+        workload=workload_file,
+    output:
+        metrics=f"{SIM_DIR}/metrics.parquet",
+    log:
+        f"logs/measure_simulation/{SIM_CELL}.log",
+    params:
+        code=code("events/**/*.py", "catalog/rtapp.py"),
+        cpus=machine_cpus,
+    shell:
+        """
+        python -m scxval.events.metrics \
+            --events {input.events:q} \
+            --capability {input.capability:q} \
+            --status {input.status:q} \
+            --workload {input.workload:q} \
+            --cpus {params.cpus:q} \
+            --output {output.metrics:q} \
+            >{log:q} 2>&1
+        """

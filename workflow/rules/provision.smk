@@ -237,3 +237,12 @@ use rule crate as crate_of_version with:
         shared="resources/buildroot/crates.tar",
     message:
         "{wildcards.crate} {wildcards.version} from the Rust registry: usually 1 to 5 minutes on 2 cores"
+
+
+rule provision:
+    input:
+        guest=configured_guests(),
+        schedulers=configured_schedulers(),
+        tracers=configured_tracers(),
+        simulators=configured_simulators(),
+        probe="resources/probe/compatibility.json",
