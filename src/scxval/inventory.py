@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """results/inventory.json: every table that a sweep made, with its digest.
 
-Report, studies, summary and history are made from all cells. They depend on this one file and not on four files
-of each cell: of 10,000 cells Snakemake would look at 400,000 dependencies. When a table has another content,
+Report, studies, summary and history are made from all cells. They depend on this one file, not on four
+files of each cell, which would be 400,000 dependencies for 10,000 cells. When a table has another content,
 so has the inventory.
 """
 
@@ -19,7 +19,14 @@ from scxval.files import read_record, sha256, write_json
 
 SCHEMA = 1
 # Of a run or a simulation; parts/ are those of several tracers, beside their own capability.
-NAMES = ("status.json", "provenance.json", "capability.json", "events.parquet", "metrics.parquet", "stats.parquet")
+NAMES = (
+    "status.json",
+    "provenance.json",
+    "capability.json",
+    "events.parquet",
+    "metrics.parquet",
+    "stats.parquet",
+)
 PARTS = ("capability.json", "events.parquet")
 
 

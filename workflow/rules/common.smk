@@ -5,12 +5,14 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from scxval.cache import FOLDER as CACHE_FOLDER
 from scxval.catalog.combination import TOGETHER, part_names, tracer_parts
 from scxval.catalog.comparison import FAMILIES
 from scxval.catalog.config import parse_config
@@ -26,6 +28,7 @@ from scxval.files import tree_sha256
 from scxval.simulate.base import library_name
 from scxval.planning import planned, planned_of_archive
 from scxval.planning.budget import question, read_choice
+from scxval.planning.timing import known_timing, lines
 from scxval.simulate.plan import SimulationCell
 from scxval.simulate.spec import simulation_spec
 from scxval.study import agreement_plan
@@ -33,10 +36,6 @@ from scxval.study.registry import ROOT as STUDY_ROOT
 from scxval.study.registry import STUDIES
 from scxval.tracers.base import makes_events
 from scxval.vm import qemu
-
-# `snakemake` may be called by its path, without its environment's bin folder on PATH; jobs call
-# the same environment's python. A user's PATH may lack the sbin folders, where depmod is.
-shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH:/usr/sbin:/sbin; ")
 
 PROBE = Path("resources/probe")
 RESULTS = Path("results")
@@ -54,6 +53,14 @@ try:
     CONFIG = parse_config(config, Path.cwd())
 except ScxvalError as error:
     raise WorkflowError(str(error)) from None
+
+# `snakemake` may be called by its path, without its environment's bin folder on PATH; jobs call
+# the same environment's python. A user's PATH may lack the sbin folders, where depmod is. The cache is no
+# parameter of a rule: another one makes no other files.
+shell.prefix(
+    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH:/usr/sbin:/sbin; "
+    + (f"export {CACHE_FOLDER}={shlex.quote(CONFIG.cache)}; " if CONFIG.cache else "")
+)
 
 for _study in CONFIG.studies:
     if _study not in STUDIES:
@@ -435,10 +442,15 @@ def given_parameters(wildcards):
     return json.dumps(CONFIG.simulate.parameters.get(wildcards.machine, {}))
 
 
-def require_space():
-    """Stop before the first job when the cells to be run need more than this host has now."""
+def before_start():
+    """Say how long the cells to be run will take; stop when they need more than this host has now."""
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "run_cell"]
     cells = [cell_of(job.wildcards) for job in jobs]
+    try:
+        known = known_timing(Path(CONFIG.history.store), RESULTS / "runs")
+        print(*lines(cells, known), sep="\n", file=sys.stderr)
+    except ScxvalError as error:
+        print(f"no estimate: {error}", file=sys.stderr)
     slots = workflow.global_resources.get("vm_slots").value or len(cells)
     try:
         require_for_sweep(cells, CATALOG, slots, Path.cwd())

@@ -104,6 +104,8 @@ class Config:
     axes: dict[str, list[str]]
     baseline: str
     reps: int
+    # A folder, or "": the environment's, or none.
+    cache: str
     # Nothing is made anew but what follows from the runs and simulations that are there.
     archived: bool
     # None: as long as it takes.
@@ -179,6 +181,7 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
         axes={axis: data[axis] for axis in AXES},
         baseline=data["baseline"],
         reps=data["reps"],
+        cache=data["cache"],
         archived=data["runs"] == "archived",
         budget_s=budget_s(data["budget"]),
         limits=Limits(**data["limits"]),

@@ -8,6 +8,7 @@ are in no pair, unless the configuration asks for them.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import re
@@ -90,6 +91,7 @@ class PlannedPair:
         }
 
 
+@functools.lru_cache(maxsize=8)
 def decides(how: Compare) -> dict[str, Any]:
     """The settings of a comparison, without which others there are: those make no pair another."""
     return asdict(replace(how, families=(), against=()))

@@ -41,9 +41,11 @@ _MISSING = "runs: archived makes nothing new, and there is none below"
 def _product(config: Config, machines: list[str]) -> Iterator[Cell]:
     axes = {**config.axes, "machine": machines}
     axes["scheduler"] = list(dict.fromkeys([config.baseline, *axes["scheduler"]]))
-    for values in itertools.product(*(axes[axis] for axis in AXES)):
+    for scheduler, workload, tracer, isolation, machine in itertools.product(
+        *(axes[axis] for axis in AXES)
+    ):
         for rep in range(config.reps):
-            yield Cell(*values, rep)
+            yield Cell(scheduler, workload, tracer, isolation, machine, rep)
 
 
 def _machines(config: Config, runs: Path) -> Iterator[str]:

@@ -9,6 +9,7 @@ group has its turn.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -154,13 +155,29 @@ def _cost(name: str, cells: int, known: Timing) -> Judged:
     return Judged(name, cells, cells * estimate.seconds, source, "")
 
 
-def _turn(name: str, known: Timing) -> float:
-    """When it was measured last; 0 for never. The order of the matrix decides between equals."""
+def _turn(name: str, known: Timing) -> tuple[float, str]:
+    """When it was measured last, 0 for never. Between equals a digest decides: what is taken is spread
+    over all axes.
+    """
+    return _last(name, known), hashlib.sha256(name.encode()).hexdigest()
+
+
+def _last(name: str, known: Timing) -> float:
     return known.last.get(tuple(name.split("/")), 0.0)
 
 
 def _why(name: str, known: Timing) -> str:
-    return "measured longest ago" if _turn(name, known) else "never measured"
+    return "measured longest ago" if _last(name, known) else "never measured"
+
+
+def choice_here(asked: Question, chosen: Path, known: Timing) -> Choice:
+    """The choice that a sweep here has made of the same question; else the one that it would make now."""
+    if chosen.exists():
+        there = read_choice(chosen)
+        groups = {one.group: one.cells for one in (*there.taken, *there.left_out)}
+        if (there.budget_s, groups) == (asked.budget_s, asked.groups):
+            return there
+    return choose(asked, known)
 
 
 def within(plan: Plan, choice: Choice) -> Plan:
