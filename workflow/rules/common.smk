@@ -3,6 +3,7 @@
 # Needs: config. Makes: names only, no files.
 import hashlib
 import json
+import math
 import os
 import re
 import shlex
@@ -23,7 +24,8 @@ from scxval.catalog.schema import repository
 from scxval.compare import plan as compare_plan
 from scxval.errors import HarnessError, ScxvalError, unknown_name
 from scxval.vm.job import cell_spec, scheduler_record
-from scxval.vm.space import require_for_sweep
+from scxval.vm.slots import SLOTS
+from scxval.vm.space import memory_of, require_for_sweep
 from scxval.files import tree_sha256
 from scxval.simulate.base import library_name
 from scxval.planning import planned, planned_of_archive
@@ -37,7 +39,12 @@ from scxval.study.registry import STUDIES
 from scxval.tracers.base import makes_events
 from scxval.vm import qemu
 
+# Where and when a run happens, which changes nothing in it.
+WHERE = ("vm/node.py", "vm/node_cache.py", "vm/slots.py")
 PROBE = Path("resources/probe")
+# Two accelerators, the slower one twice, or one scheduler: the limits of scxval.probe, and some more.
+PROBE_MINUTES = 10
+PROBE_MB = 1400
 RESULTS = Path("results")
 BUDGET = "results/budget.json"
 SOURCE = repository() / "src" / "scxval"
@@ -451,11 +458,21 @@ def before_start():
         print(*lines(cells, known), sep="\n", file=sys.stderr)
     except ScxvalError as error:
         print(f"no estimate: {error}", file=sys.stderr)
-    slots = workflow.global_resources.get("vm_slots").value or len(cells)
+    slots = workflow.global_resources.get("vm_slots").value
+    if workflow.local_exec:
+        # So many that --resources allows are asked for; a cluster's nodes have their own say.
+        os.environ.setdefault(SLOTS, str(slots or 1))
+    else:
+        slots = 0
     try:
         require_for_sweep(cells, CATALOG, slots, Path.cwd())
     except HarnessError as error:
         raise WorkflowError(str(error)) from None
+
+
+def run_minutes():
+    """Minutes that a batch system gives a run: two boots, the job's limit, and the harness around it."""
+    return math.ceil((CONFIG.limits.boot_s + CONFIG.limits.total_s) / 60) + 5
 
 
 def cell_of(wildcards):
@@ -667,7 +684,7 @@ def machine_cpus(wildcards):
 
 
 def machine_memory(wildcards):
-    return CATALOG.machines[wildcards.machine].memory_mib
+    return memory_of(CATALOG.machines[wildcards.machine])
 
 
 def crate_version(wildcards):

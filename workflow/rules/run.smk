@@ -12,6 +12,7 @@ checkpoint choose:
         choice=BUDGET,
     log:
         "logs/choose.log",
+    localrule: True
     params:
         asked=budget_question,
         store=CONFIG.history.store,
@@ -39,8 +40,9 @@ rule run_cell:
     resources:
         vm_slots=1,
         mem_mb=machine_memory,
+        runtime=run_minutes(),
     params:
-        code=code("agent/*", "vm/*.py"),
+        code=code("agent/*", "vm/*.py", but=WHERE),
         tracer_code=tracer_code,
         spec=spec_json,
         folder=subpath(output.status, parent=True),
