@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A real Slurm of one node, this one: munge, slurmctld and slurmd as root, without systemd or cgroups.
 
-All of it lives in one folder with its own configuration, key, sockets and ports, so that it is beside any
-Slurm of the site. By hand: `python -m tests.cluster.slurm start FOLDER`, then `export SLURM_CONF=...` as
-it says, and `... stop FOLDER`. Needs the Debian packages slurm-wlm and munge (envs/test.packages).
+All of it lives in one folder with its own configuration, key, socket and ports, but for a link to that
+configuration where clients look for one: Snakemake's executor gives a job no SLURM_CONF. By hand:
+`python -m tests.cluster.slurm start FOLDER`, and `... stop FOLDER`. Needs the Debian packages slurm-wlm and
+munge (envs/test.packages).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sinfo")
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
+CONF = Path("/etc/slurm/slurm.conf")
 # In the order in which they start; they are stopped the other way round.
 DAEMONS = ("munged", "slurmctld", "slurmd")
 
@@ -29,13 +31,15 @@ def missing() -> str:
     """Why there can be no Slurm here; "" when there can."""
     if os.geteuid() != 0:
         return "a one-node Slurm is started as root only"
+    if CONF.exists():
+        return f"{CONF}: this machine has a Slurm already"
     path = f"{os.environ['PATH']}:{SBIN}"
     lacks = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
     return f"{', '.join(lacks)} not found: sh envs/host.sh test.packages" if lacks else ""
 
 
-def start(folder: Path) -> Path:
-    """Start the daemons; returns the file for SLURM_CONF once the node is idle.
+def start(folder: Path) -> None:
+    """Start the daemons, and return once the node is idle.
 
     Raises RuntimeError with the daemons' last lines when it is not within a minute.
     """
@@ -48,6 +52,9 @@ def start(folder: Path) -> Path:
     key.chmod(0o600)
     conf = folder / "slurm.conf"
     conf.write_text(configuration(folder), encoding="utf-8")
+    # A link that leads nowhere is of a Slurm whose folder is gone.
+    CONF.unlink(missing_ok=True)
+    CONF.symlink_to(conf)
     _daemon(
         folder,
         "munged",
@@ -59,20 +66,21 @@ def start(folder: Path) -> Path:
     _wait(folder, lambda: (folder / "munge.socket").exists())
     _daemon(folder, "slurmctld", "-D", "-c", "-f", str(conf))
     _daemon(folder, "slurmd", "-D", "-f", str(conf))
-    _wait(folder, lambda: _state(conf) == "idle")
-    return conf
+    _wait(folder, lambda: _client("sinfo", "--noheader", "--format=%T") == "idle")
 
 
 def stop(folder: Path) -> None:
     """Stop what `start` started in that folder, jobs included."""
-    conf = folder / "slurm.conf"
-    if conf.exists():
-        _client(conf, "scancel", "--full", f"--user={os.environ.get('USER', 'root')}")
+    ours = CONF.is_symlink() and CONF.readlink() == folder / "slurm.conf"
+    if ours:
+        _client("scancel", "--full", "--user=root")
     for name in reversed(DAEMONS):
         file = folder / f"{name}.group"
         if file.exists():
             _end(int(file.read_text(encoding="utf-8")))
             file.unlink()
+    if ours:
+        CONF.unlink()
 
 
 def configuration(folder: Path) -> str:
@@ -126,24 +134,13 @@ def _daemon(folder: Path, name: str, *args: str) -> None:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=_environment(folder / "slurm.conf"),
         )
     (folder / f"{name}.group").write_text(str(process.pid), encoding="utf-8")
 
 
-def _environment(conf: Path) -> dict[str, str]:
-    return {**os.environ, "SLURM_CONF": str(conf)}
-
-
-def _client(conf: Path, *args: str) -> str:
-    done = subprocess.run(
-        args, capture_output=True, text=True, timeout=30, check=False, env=_environment(conf)
-    )
+def _client(*args: str) -> str:
+    done = subprocess.run(args, capture_output=True, text=True, timeout=30, check=False)
     return done.stdout.strip()
-
-
-def _state(conf: Path) -> str:
-    return _client(conf, "sinfo", "--noheader", "--format=%T")
 
 
 def _wait(folder: Path, ready: Callable[[], bool]) -> None:
@@ -182,7 +179,7 @@ def main() -> None:
     elif why := missing():
         raise SystemExit(why)
     else:
-        print(f"export SLURM_CONF={start(folder)}")
+        start(folder)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,6 +21,7 @@ from scxval.vm.launch import Guest
 
 CACHE = "SCXVAL_NODE_CACHE"
 _BLOCK = 1 << 20
+_DIGEST = re.compile(rb"[0-9a-f]{64}")
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
@@ -49,16 +51,22 @@ def local_copy(file: Path, cache: Path) -> Path:
     """
     _private(cache)
     note = cache / f"{_identity(file)}.source"
-    try:
-        digest = note.read_text(encoding="ascii")
-    except OSError:
-        digest = ""
+    digest = _noted(note)
     copy = cache / digest
-    if len(digest) == 64 and copy.is_file():
+    if digest and copy.is_file():
         if sha256(copy) == digest:
             return copy
         print(f"node cache: {copy} is not what its name says: copied again", flush=True)
     return _bring(file, note)
+
+
+def _noted(note: Path) -> str:
+    """The digest that a note names; "" without one."""
+    try:
+        found = _DIGEST.fullmatch(note.read_bytes())
+    except OSError:
+        return ""
+    return found[0].decode() if found else ""
 
 
 def _bring(file: Path, note: Path) -> Path:
