@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import platform
 import shutil
 import signal
 import socket
@@ -36,6 +37,11 @@ def missing() -> str:
     path = f"{os.environ['PATH']}:{SBIN}"
     lacks = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
     return f"{', '.join(lacks)} not found: sh envs/host.sh test.packages" if lacks else ""
+
+
+def node_name() -> str:
+    """This machine's name to Slurm."""
+    return platform.node().split(".")[0]
 
 
 def start(folder: Path) -> None:
@@ -86,7 +92,7 @@ def stop(folder: Path) -> None:
 def configuration(folder: Path) -> str:
     """slurm.conf: CPUs and memory are given out, nothing is contained, finished jobs stay in squeue."""
     controller, node = _free_ports()
-    name = socket.gethostname().split(".")[0]
+    name = node_name()
     memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
     return f"""\
 ClusterName=scxval
