@@ -42,6 +42,7 @@ RESULTS = Path("results")
 BUDGET = "results/budget.json"
 SOURCE = repository() / "src" / "scxval"
 IMAGE = "resources/guest/guest.erofs"
+IMAGE_LOCK = "resources/guest/lock.txt"
 KERNEL = "resources/kernel/{kernel}"
 RUN_PATH = "{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}"
 RUN_DIR = f"results/runs/{RUN_PATH}"
@@ -558,6 +559,18 @@ def machine_guest(wildcards):
     """What the machine of a cell is booted from; nothing for the host itself."""
     files = guest_files(machine_kernel(wildcards))
     return {name: [] for name in files} if is_host(wildcards) else files
+
+
+def cell_guest(wildcards):
+    """What the machine of a cell is booted from. Kernel and image are beyond what Snakemake takes a checksum
+    of: in their place, the locks that are written with them decide, by content.
+    """
+    if is_host(wildcards):
+        return {**machine_guest(wildcards), "locks": []}
+    files = machine_guest(wildcards)
+    large = {name: ancient(files[name]) for name in ("kernel", "image")}
+    folder = KERNEL.format(kernel=machine_kernel(wildcards))
+    return {**files, **large, "locks": [f"{folder}/lock.txt", IMAGE_LOCK]}
 
 
 def is_host(wildcards):

@@ -62,7 +62,7 @@ rule guest_image:
         packages="envs/guest.packages",
     output:
         image=IMAGE,
-        lock="resources/guest/lock.txt",
+        lock=IMAGE_LOCK,
     log:
         "logs/guest_image.log",
     params:
