@@ -42,11 +42,11 @@ rule report:
         "logs/report.log",
     params:
         code=code("report/*", "study/record.py", "study/table.py", "compare/table.py"),
-        runs="results/runs",
-        simulations="results/sim",
-        agreement=agreement_plan.ROOT,
-        compare=compare_plan.ROOT,
-        studies=STUDY_ROOT,
+        runs=here("results/runs"),
+        simulations=here("results/sim"),
+        agreement=here(agreement_plan.ROOT),
+        compare=here(compare_plan.ROOT),
+        studies=here(STUDY_ROOT),
         asked=list(CONFIG.studies),
         window_ms=CONFIG.window_ms,
     shell:
