@@ -14,7 +14,8 @@ checkpoint choose:
         "logs/choose.log",
     params:
         asked=budget_question,
-        store=CONFIG.history.store,
+        store=here(CONFIG.history.store),
+        runs=here(compare_plan.RUNS),
     script:
         "../scripts/choose.py"
 
