@@ -83,8 +83,9 @@ def test_touched_files_are_the_same_files(swept: Clone) -> None:
     touched = [
         *(swept.path / "config").rglob("*.json"),
         *(swept.path / "src").rglob("*.py"),
-        *(swept.path / "resources/guest").iterdir(),
-        *(swept.path / "resources/kernel").rglob("*"),
+        # Beyond what Snakemake takes a checksum of.
+        swept.path / "resources/guest/guest.erofs",
+        *(swept.path / "resources/kernel").rglob("vmlinux"),
     ]
     for file in touched:
         os.utime(file, follow_symlinks=False)
