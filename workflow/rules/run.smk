@@ -1,11 +1,29 @@
 # SPDX-License-Identifier: MIT
-# Cells on real kernels. Needs: resources/. Makes: results/runs/<cell>/{status.json,provenance.json,raw/}.
+# Cells on real kernels. Needs: resources/, and with a budget the history. Makes:
+# results/runs/<cell>/{status.json,provenance.json,raw/}, and with a budget results/budget.json.
+
+
+checkpoint choose:
+    """Which cells the budget pays for. Made anew for another matrix or budget, or when it was removed."""
+    input:
+        probe="resources/probe/accelerator.json",
+        compatibility=probed_matrix,
+    output:
+        choice=BUDGET,
+    log:
+        "logs/choose.log",
+    params:
+        asked=budget_question,
+        store=here(CONFIG.history.store),
+        runs=here(compare_plan.RUNS),
+    script:
+        "../scripts/choose.py"
 
 
 rule run_cell:
     """Run one cell in a fresh virtual machine; trouble in it is an outcome, not a failed job."""
     input:
-        unpack(machine_guest),
+        unpack(cell_guest),
         state=machine_state,
         functions=machine_functions,
         scheduler=scheduler_on_machine,
