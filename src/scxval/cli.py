@@ -19,7 +19,7 @@ import yaml
 
 from scxval import __version__
 from scxval.catalog.config import Config, parse_config, read_config_files
-from scxval.catalog.matrix import plan, this_host
+from scxval.catalog.matrix import this_host
 from scxval.catalog.model import Cell, cell_from_path
 from scxval.errors import HarnessError, ScxvalError
 from scxval.vm.space import available, needed
@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what works here, what is missing, how to mend it")
     doctor.set_defaults(command=doctor_command)
 
-    cells = commands.add_parser("cells", help="planned cells, and why others are excluded")
+    cells = commands.add_parser(
+        "cells", help="planned cells, why others are excluded, how long they take"
+    )
     _config_arguments(cells)
     cells.set_defaults(command=cells_command)
 
@@ -234,29 +236,16 @@ def config_from(files: list[Path], pairs: list[str]) -> Config:
 
 
 def cells_command(args: argparse.Namespace) -> int:
-    """List the plan."""
-    from scxval.simulate.plan import plan_simulations
+    """List the plan, what its budget chose, and how long the rest will take."""
+    from scxval.planning.command import sweep
 
     config = config_from(args.configfile, args.config)
-    result = plan(config, this_host(PROBE))
-    for cell in result.cells:
-        print(cell.path)
-    for excluded in result.excluded:
-        print(f"{excluded.cell.path}  {excluded.outcome}: {excluded.reason}")
-    simulations = plan_simulations(config, this_host(PROBE))
-    for simulation in simulations.cells:
-        print(f"sim/{simulation.path}")
-    for absent in simulations.excluded:
-        print(f"sim/{absent.cell.path}  {absent.outcome}: {absent.reason}")
-    for alias in result.unresolved:
-        print(f"machine {alias}: decided by the probe, which has not run yet (make provision)")
-    print(f"{len(result.cells)} cells planned, {len(result.excluded)} excluded", file=sys.stderr)
-    if config.simulators:
-        counts = (
-            f"{len(simulations.cells)} simulations planned, {len(simulations.excluded)} excluded"
-        )
-        print(counts, file=sys.stderr)
-    print(space_line(result.cells, config), file=sys.stderr)
+    found = sweep(config, this_host(PROBE), RUNS.parent)
+    for line in found.listing():
+        print(line)
+    for line in found.summary():
+        print(line, file=sys.stderr)
+    print(space_line(found.planned.plan.cells, config), file=sys.stderr)
     return 0
 
 

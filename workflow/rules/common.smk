@@ -5,16 +5,18 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from scxval.cache import FOLDER as CACHE_FOLDER
 from scxval.catalog.combination import TOGETHER, part_names, tracer_parts
 from scxval.catalog.comparison import FAMILIES
 from scxval.catalog.config import parse_config
-from scxval.catalog.matrix import calibration_cell, plan, probes, this_host
+from scxval.catalog.matrix import calibration_cell, probes, this_host
 from scxval.catalog.model import AXES, Cell
 from scxval.catalog.programs import host_program
 from scxval.catalog.schema import repository
@@ -24,7 +26,10 @@ from scxval.vm.job import cell_spec, scheduler_record
 from scxval.vm.space import require_for_sweep
 from scxval.files import tree_sha256
 from scxval.simulate.base import library_name
-from scxval.simulate.plan import SimulationCell, plan_simulations
+from scxval.planning import planned, planned_of_archive
+from scxval.planning.budget import question, read_choice
+from scxval.planning.timing import known_timing, lines
+from scxval.simulate.plan import SimulationCell
 from scxval.simulate.spec import simulation_spec
 from scxval.study import agreement_plan
 from scxval.study.registry import ROOT as STUDY_ROOT
@@ -32,22 +37,30 @@ from scxval.study.registry import STUDIES
 from scxval.tracers.base import makes_events
 from scxval.vm import qemu
 
-# `snakemake` may be called by its path, without its environment's bin folder on PATH; jobs call
-# the same environment's python. A user's PATH may lack the sbin folders, where depmod is.
-shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH:/usr/sbin:/sbin; ")
-
 PROBE = Path("resources/probe")
+RESULTS = Path("results")
+BUDGET = "results/budget.json"
 SOURCE = repository() / "src" / "scxval"
 IMAGE = "resources/guest/guest.erofs"
 KERNEL = "resources/kernel/{kernel}"
 RUN_PATH = "{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}"
 RUN_DIR = f"results/runs/{RUN_PATH}"
+SIM_CELL = "{simulator}/{scheduler}/{workload}/{machine}/seed{seed}"
+SIM_DIR = f"results/sim/{SIM_CELL}"
 RUN_LOG = f"{RUN_PATH}.log"
 
 try:
     CONFIG = parse_config(config, Path.cwd())
 except ScxvalError as error:
     raise WorkflowError(str(error)) from None
+
+# `snakemake` may be called by its path, without its environment's bin folder on PATH; jobs call
+# the same environment's python. A user's PATH may lack the sbin folders, where depmod is. The cache is no
+# parameter of a rule: another one makes no other files.
+shell.prefix(
+    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH:/usr/sbin:/sbin; "
+    + (f"export {CACHE_FOLDER}={shlex.quote(CONFIG.cache)}; " if CONFIG.cache else "")
+)
 
 for _study in CONFIG.studies:
     if _study not in STUDIES:
@@ -99,9 +112,41 @@ def current_host():
     return this_host(PROBE)
 
 
+# What was planned, and the state of the files that it was made from.
+PLANNED = {"from": None, "plan": None}
+
+
+def current():
+    """The plan, its simulations and pairs; made anew only when a probe or the budget's choice says otherwise."""
+    if PLANNED["from"] is None or PLANNED["from"] != stamps(PLANNED["from"]):
+        made = planned_of_archive(CONFIG, RESULTS) if CONFIG.archived else measured()
+        files = [] if CONFIG.archived else [*PROBE.rglob("*.json"), Path(BUDGET)]
+        PLANNED.update({"from": stamps(files), "plan": made})
+    return PLANNED["plan"]
+
+
+def stamps(files):
+    """When files were written; 0 for one that is not there."""
+    return {f: os.stat(f).st_mtime_ns if os.path.exists(f) else 0 for f in files}
+
+
+def measured():
+    """The plan of what is measured here: all that the configuration asks for, or what its budget pays for."""
+    host = current_host()
+    if CONFIG.budget_s is None:
+        return planned(CONFIG, host)
+    checkpoints.choose.get()
+    return planned(CONFIG, host, read_choice(Path(BUDGET)))
+
+
 def current_plan():
-    """The plan."""
-    return plan(CONFIG, current_host())
+    """The cells."""
+    return current().plan
+
+
+def budget_question(wildcards):
+    """What there is to choose from, as JSON."""
+    return json.dumps(asdict(question(CONFIG, planned(CONFIG, current_host()).plan)))
 
 
 def needed_probes():
@@ -135,21 +180,24 @@ def probed_table(wildcards):
     return f"resources/probe/compatibility/{needed_probes_id()}.md"
 
 
-def planned(name):
+def of_cells(name):
     """One file of every planned cell."""
     return [f"results/runs/{cell.path}/{name}" for cell in current_plan().cells]
 
 
 def planned_status(wildcards):
-    return planned("status.json")
+    return of_cells("status.json")
 
 
-def planned_events(wildcards):
-    return planned("events.parquet")
-
-
-def planned_metrics(wildcards):
-    return planned("metrics.parquet")
+def planned_tables(wildcards):
+    """The last table of every cell and simulation: it is made from all others but parts and statistics."""
+    return [
+        *of_cells("metrics.parquet"),
+        *planned_parts(wildcards),
+        *planned_stats(wildcards),
+        *planned_agreement(wildcards),
+        *planned_simulations("metrics.parquet"),
+    ]
 
 
 def planned_parts(wildcards):
@@ -184,21 +232,6 @@ def planned_agreement(wildcards):
     return [f"{agreement_plan.same_run_folder(*pair)}/agreement.json" for pair in pairs]
 
 
-# The pairs of the plan by their folders, and the host that they were made for.
-PAIRS = {"host": None, "by_folder": {}}
-
-
-def planned_pairs():
-    """What is compared, by folder; made anew only when the probes say something new."""
-    host = current_host()
-    if PAIRS["host"] != host:
-        made = compare_plan.plan_pairs(
-            CONFIG, plan(CONFIG, host), plan_simulations(CONFIG, host)
-        )
-        PAIRS.update(host=host, by_folder={pair.folder: pair for pair in made})
-    return PAIRS["by_folder"]
-
-
 def planned_verdicts(wildcards):
     """The verdicts of every configured family."""
     families = CONFIG.compare.families
@@ -210,27 +243,16 @@ def planned_studies(wildcards):
     return [f"{STUDY_ROOT}/{study}/study.json" for study in CONFIG.studies]
 
 
-def study_files(wildcards):
-    """All that a study is made from, beside the plan."""
-    events = [*planned_events(wildcards), *planned_parts(wildcards)]
-    needs = {
-        "tracer_overhead": [],
-        "isolation": family_verdicts("isolation"),
-        "vm_overhead": family_verdicts("machine"),
-        "tracer_agreement": [
-            *events,
-            *planned_agreement(wildcards),
-            *family_verdicts("tracer"),
-        ],
-        "simulator_gaps": [
-            *events,
-            *planned_simulations("events.parquet"),
-            *simulated_metrics(wildcards),
-        ],
-        "ranking": family_verdicts("simulator"),
+def study_verdicts(wildcards):
+    """The families whose verdicts a study looks at."""
+    families = {
+        "isolation": "isolation",
+        "vm_overhead": "machine",
+        "tracer_agreement": "tracer",
+        "ranking": "simulator",
     }
-    runs = [*planned_status(wildcards), *planned_metrics(wildcards)]
-    return [*runs, *needs[wildcards.study]]
+    found = families.get(wildcards.study)
+    return family_verdicts(found) if found else []
 
 
 def family_verdicts(family):
@@ -252,14 +274,14 @@ def run_priority(wildcards):
 
 def family_pairs(wildcards):
     """The record of every pair of a family."""
-    pairs = planned_pairs().values()
+    pairs = current().pairs.values()
     return [f"{p.folder}/pair.json" for p in pairs if p.family == wildcards.family]
 
 
 def pair_of(wildcards):
     """The pair that wildcards name."""
     folder = f"{compare_plan.ROOT}/{wildcards.family}/{wildcards.pair}"
-    pairs = planned_pairs()
+    pairs = current().pairs
     if folder not in pairs:
         raise WorkflowError(f"{folder}: the configuration has no such pair")
     return pairs[folder]
@@ -269,6 +291,9 @@ def pair_files(wildcards):
     """All that a pair is made from."""
     pair = pair_of(wildcards)
     again = [file for _, folder in pair.again for file in compare_plan.files_of(folder)]
+    if CONFIG.archived:
+        # One that is not there makes the pair void, with the reason.
+        again = [file for file in again if os.path.exists(file)]
     return {
         "a": [file for run in pair.a.runs for file in compare_plan.files_of(run)],
         "b": [file for run in pair.b.runs for file in compare_plan.files_of(run)],
@@ -289,33 +314,27 @@ def pair_json(wildcards):
     return json.dumps(pair.spec(pair_workload(pair), CONFIG.compare), sort_keys=True)
 
 
+def plan_files(wildcards):
+    """What the plan is made from beside the configuration."""
+    if CONFIG.archived:
+        return {}
+    chosen = {"budget": BUDGET} if CONFIG.budget_s is not None else {}
+    accelerator = str(PROBE / "accelerator.json")
+    return {"probe": accelerator, "compatibility": probed_matrix(wildcards), **chosen}
+
+
 def plan_json(wildcards):
     """The plan as a parameter: results/plan.json is written anew when it changes."""
-    both = {**current_plan().as_dict(), **current_simulations().as_dict()}
-    pairs = {family: [] for family in CONFIG.compare.families}
-    for pair in planned_pairs().values():
-        pairs[pair.family].append(pair.path)
-    return json.dumps({**both, "pairs": pairs}, sort_keys=True)
+    return current().to_json(CONFIG)
 
 
 def current_simulations():
-    """What is simulated, once the probe has said which machine an alias stands for."""
-    if CONFIG.simulators:
-        checkpoints.probe.get()
-    return plan_simulations(CONFIG, this_host(PROBE))
+    return current().simulations
 
 
 def planned_simulations(name):
     """One file of every planned simulation."""
     return [f"results/sim/{cell.path}/{name}" for cell in current_simulations().cells]
-
-
-def simulated_status(wildcards):
-    return planned_simulations("status.json")
-
-
-def simulated_metrics(wildcards):
-    return planned_simulations("metrics.parquet")
 
 
 def planned_traces(wildcards):
@@ -423,10 +442,15 @@ def given_parameters(wildcards):
     return json.dumps(CONFIG.simulate.parameters.get(wildcards.machine, {}))
 
 
-def require_space():
-    """Stop before the first job when the cells to be run need more than this host has now."""
+def before_start():
+    """Say how long the cells to be run will take; stop when they need more than this host has now."""
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "run_cell"]
     cells = [cell_of(job.wildcards) for job in jobs]
+    try:
+        known = known_timing(Path(CONFIG.history.store), RESULTS / "runs")
+        print(*lines(cells, known), sep="\n", file=sys.stderr)
+    except ScxvalError as error:
+        print(f"no estimate: {error}", file=sys.stderr)
     slots = workflow.global_resources.get("vm_slots").value or len(cells)
     try:
         require_for_sweep(cells, CATALOG, slots, Path.cwd())

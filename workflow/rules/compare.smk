@@ -1,21 +1,9 @@
 # SPDX-License-Identifier: MIT
 # Verdicts over groups of runs. Needs: every file of the runs and simulations compared but raw/. Makes:
-# results/compare/again/<simulation>/, results/compare/<family>/<pair>/pair.json (with alignment.parquet and
+# results/compare/<family>/<pair>/pair.json (with alignment.parquet and
 # divergence.svg beside it where there are events), results/compare/<family>/verdicts.{json,parquet,csv}.
 
-AGAIN_DIR = f"{compare_plan.AGAIN}/{SIM_CELL}"
 FAMILY_DIR = f"{compare_plan.ROOT}/{{family}}"
-
-
-use rule simulate as simulate_again with:
-    output:
-        status=f"{AGAIN_DIR}/status.json",
-        provenance=f"{AGAIN_DIR}/provenance.json",
-        events=f"{AGAIN_DIR}/events.parquet",
-        capability=f"{AGAIN_DIR}/capability.json",
-        raw=directory(f"{AGAIN_DIR}/raw"),
-    log:
-        f"logs/simulate_again/{SIM_CELL}.log",
 
 
 rule compare_pair:

@@ -3,6 +3,8 @@
 # Makes: events.parquet, capability.json and metrics.parquet beside them; with several tracers, parts/;
 # with a sampler of statistics, stats.parquet.
 
+CONVERTING = code("tracers/**/*.py", "formats/**/*.py", "events/*.py")
+
 
 rule convert:
     """One raw trace to the canonical event table and the record of what it could see."""
@@ -17,10 +19,15 @@ rule convert:
     wildcard_constraints:
         tracer=ONE_TRACER,
     params:
-        code=code("tracers/**/*.py", "formats/*.py", "events/*.py"),
+        code=CONVERTING,
     shell:
         """
-        python -m scxval.tracers.convert \
+        python -m scxval.cache \
+            --code {params.code:q} \
+            --inputs {input:q} \
+            --outputs {output:q} \
+            -- \
+            python -m scxval.tracers.convert \
             --status {input.status:q} \
             --raw {input.raw:q} \
             --events {output.events:q} \
@@ -42,10 +49,15 @@ rule convert_part:
     wildcard_constraints:
         tracer=SEVERAL_TRACERS,
     params:
-        code=code("tracers/**/*.py", "events/*.py"),
+        code=CONVERTING,
     shell:
         """
-        python -m scxval.tracers.convert \
+        python -m scxval.cache \
+            --code {params.code:q} \
+            --inputs {input:q} \
+            --outputs {output:q} \
+            -- \
+            python -m scxval.tracers.convert \
             --status {input.status:q} \
             --raw {input.raw:q} \
             --part {wildcards.part:q} \
@@ -83,11 +95,16 @@ rule stats:
     log:
         f"logs/stats/{RUN_LOG}",
     params:
-        code=code("tracers/**/*.py", "events/*.py"),
+        code=CONVERTING,
         part=stats_part,
     shell:
         """
-        python -m scxval.tracers.scx_stats.cell \
+        python -m scxval.cache \
+            --code {params.code:q} \
+            --inputs {input:q} \
+            --outputs {output:q} \
+            -- \
+            python -m scxval.tracers.scx_stats.cell \
             --status {input.status:q} \
             --raw {input.raw:q} \
             --part {params.part:q} \
@@ -122,6 +139,33 @@ rule measure:
             --cpus {params.cpus:q} \
             --raw {input.raw:q} \
             --result {params.result:q} \
+            --output {output.metrics:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule measure_simulation:
+    """Metrics of one simulation, from its event table; a simulation has no logs of rt-app's."""
+    input:
+        status=f"{SIM_DIR}/status.json",
+        events=f"{SIM_DIR}/events.parquet",
+        capability=f"{SIM_DIR}/capability.json",
+        workload=workload_file,
+    output:
+        metrics=f"{SIM_DIR}/metrics.parquet",
+    log:
+        f"logs/measure_simulation/{SIM_CELL}.log",
+    params:
+        code=code("events/**/*.py", "catalog/rtapp.py"),
+        cpus=machine_cpus,
+    shell:
+        """
+        python -m scxval.events.metrics \
+            --events {input.events:q} \
+            --capability {input.capability:q} \
+            --status {input.status:q} \
+            --workload {input.workload:q} \
+            --cpus {params.cpus:q} \
             --output {output.metrics:q} \
             >{log:q} 2>&1
         """

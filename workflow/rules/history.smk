@@ -7,9 +7,7 @@ rule summary:
     """How the sweep ended: outcomes, verdicts, studies, versions."""
     input:
         plan="results/plan.json",
-        status=planned_status,
-        metrics=planned_metrics,
-        simulations=simulated_status,
+        inventory="results/inventory.json",
         verdicts=planned_verdicts,
         studies=planned_studies,
     output:
@@ -73,8 +71,7 @@ rule history:
     """Add these runs to the store, and draw what all nights in it show."""
     input:
         plan="results/plan.json",
-        status=planned_status,
-        metrics=planned_metrics,
+        inventory="results/inventory.json",
     output:
         page="results/report/trend.html",
         record="results/history/history.json",

@@ -25,7 +25,12 @@ rule kernel:
         "Guest kernel {wildcards.kernel} and its initramfs, from Debian packages: usually 20 s"
     shell:
         """
-        python -m scxval.provision.kernel \
+        python -m scxval.cache \
+            --code {params.code:q} \
+            --also {params.meant:q} \
+            --outputs {output:q} \
+            -- \
+            python -m scxval.provision.kernel \
             --settings {params.settings:q} \
             --suite {params.suite:q} \
             --version {params.version:q} \
@@ -70,7 +75,13 @@ rule guest_image:
         "Guest root file system with the programs of workloads and tracers: usually 70 s"
     shell:
         """
-        python -m scxval.provision.image guest \
+        python -m scxval.cache \
+            --code {params.code:q} \
+            --inputs {input:q} \
+            --also {params.meant:q} \
+            --outputs {output:q} \
+            -- \
+            python -m scxval.provision.image guest \
             --settings {params.settings:q} \
             --packages {input.packages:q} \
             --output {output.image:q} \
@@ -99,7 +110,13 @@ rule build_root:
         "Root with the compilers that schedulers are built by: usually 60 s"
     shell:
         """
-        python -m scxval.provision.image build-root \
+        python -m scxval.cache \
+            --code {params.code:q} \
+            --inputs {input:q} \
+            --also {params.meant:q} \
+            --outputs {output:q} \
+            -- \
+            python -m scxval.provision.image build-root \
             --settings {params.settings:q} \
             --packages {input.packages:q} \
             --output {output.root:q} \
@@ -129,7 +146,12 @@ rule tree_schedulers:
         "The sched_ext schedulers of the source of {wildcards.kernel}: usually 50 s"
     shell:
         """
-        python -m scxval.provision.schedulers \
+        python -m scxval.cache \
+            --code {params.code:q} \
+            --inputs {input:q} \
+            --outputs {output:q} \
+            -- \
+            python -m scxval.provision.schedulers \
             --settings {params.settings:q} \
             --root {input.root:q} \
             tree \
@@ -170,7 +192,12 @@ rule simulated_schedulers:
         "Native libraries of the schedulers of the source of {wildcards.kernel}: usually 30 s"
     shell:
         """
-        python -m scxval.provision.simulators \
+        python -m scxval.cache \
+            --code {params.code:q} \
+            --inputs {input:q} \
+            --outputs {output:q} \
+            -- \
+            python -m scxval.provision.simulators \
             --settings {params.settings:q} \
             --root {input.root:q} \
             --kernel {params.kernel:q} \
@@ -205,7 +232,13 @@ rule crate:
         "{wildcards.crate} from the Rust registry: usually 5 minutes on 2 cores, the next ones 1 to 3, scxtop 15"
     shell:
         """
-        python -m scxval.provision.schedulers \
+        python -m scxval.cache \
+            --code {params.code:q} \
+            --inputs {input:q} \
+            --also {params.meant:q} \
+            --outputs {output:q} \
+            -- \
+            python -m scxval.provision.schedulers \
             --settings {params.settings:q} \
             --root {input.root:q} \
             crate \
@@ -237,3 +270,12 @@ use rule crate as crate_of_version with:
         shared="resources/buildroot/crates.tar",
     message:
         "{wildcards.crate} {wildcards.version} from the Rust registry: usually 1 to 5 minutes on 2 cores"
+
+
+rule provision:
+    input:
+        guest=configured_guests(),
+        schedulers=configured_schedulers(),
+        tracers=configured_tracers(),
+        simulators=configured_simulators(),
+        probe="resources/probe/compatibility.json",

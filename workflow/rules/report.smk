@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-# What people look at. Needs: every planned cell's files. Makes: results/plan.json, results/report/.
+# What people look at. Needs: every planned cell's files. Makes: results/plan.json, results/inventory.json,
+# results/report/.
 
 
 rule write_plan:
     """The planned cells, and the excluded ones with their reasons."""
     input:
-        probe="resources/probe/accelerator.json",
-        compatibility=probed_matrix,
+        unpack(plan_files),
     output:
         plan="results/plan.json",
     log:
@@ -17,19 +17,35 @@ rule write_plan:
         "../scripts/write_plan.py"
 
 
+rule take_inventory:
+    """Every table that the sweep made, with its digest."""
+    input:
+        plan="results/plan.json",
+        tables=planned_tables,
+    output:
+        inventory="results/inventory.json",
+    log:
+        "logs/take_inventory.log",
+    params:
+        code=code("inventory.py"),
+    shell:
+        """
+        python -m scxval.inventory \
+            --plan {input.plan:q} \
+            --runs results/runs \
+            --simulations results/sim \
+            --output {output.inventory:q} \
+            >{log:q} 2>&1
+        """
+
+
 rule report:
     """One self-contained page over the whole matrix."""
     input:
         plan="results/plan.json",
-        status=planned_status,
-        events=planned_events,
-        metrics=planned_metrics,
-        parts=planned_parts,
-        stats=planned_stats,
-        agreement=planned_agreement,
+        inventory="results/inventory.json",
         verdicts=planned_verdicts,
         studies=planned_studies,
-        simulations=simulated_metrics,
     output:
         page=report(
             "results/report/index.html",

@@ -1,5 +1,22 @@
 # SPDX-License-Identifier: MIT
-# Cells on real kernels. Needs: resources/. Makes: results/runs/<cell>/{status.json,provenance.json,raw/}.
+# Cells on real kernels. Needs: resources/, and with a budget the history. Makes:
+# results/runs/<cell>/{status.json,provenance.json,raw/}, and with a budget results/budget.json.
+
+
+checkpoint choose:
+    """Which cells the budget pays for. Made anew for another matrix or budget, or when it was removed."""
+    input:
+        probe="resources/probe/accelerator.json",
+        compatibility=probed_matrix,
+    output:
+        choice=BUDGET,
+    log:
+        "logs/choose.log",
+    params:
+        asked=budget_question,
+        store=CONFIG.history.store,
+    script:
+        "../scripts/choose.py"
 
 
 rule run_cell:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # Simulations. Needs: resources/simulators/, the calibration cells of results/runs/. Makes: results/sim/calibration/,
-# results/sim/<simulation>/{status.json,provenance.json,raw/,events.parquet,capability.json,metrics.parquet}.
+# results/sim/<simulation>/{status.json,provenance.json,raw/,events.parquet,capability.json}, and
+# results/compare/again/<simulation>/ with the same.
 
-SIM_CELL = "{simulator}/{scheduler}/{workload}/{machine}/seed{seed}"
-SIM_DIR = f"results/sim/{SIM_CELL}"
+AGAIN_DIR = f"{compare_plan.AGAIN}/{SIM_CELL}"
 CALIBRATION = "results/sim/calibration/{machine}.json"
 
 
@@ -67,28 +67,12 @@ rule simulate:
         """
 
 
-rule measure_simulation:
-    """Metrics of one simulation, from its event table; a simulation has no logs of rt-app's."""
-    input:
-        status=f"{SIM_DIR}/status.json",
-        events=f"{SIM_DIR}/events.parquet",
-        capability=f"{SIM_DIR}/capability.json",
-        workload=workload_file,
+use rule simulate as simulate_again with:
     output:
-        metrics=f"{SIM_DIR}/metrics.parquet",
+        status=f"{AGAIN_DIR}/status.json",
+        provenance=f"{AGAIN_DIR}/provenance.json",
+        events=f"{AGAIN_DIR}/events.parquet",
+        capability=f"{AGAIN_DIR}/capability.json",
+        raw=directory(f"{AGAIN_DIR}/raw"),
     log:
-        f"logs/measure_simulation/{SIM_CELL}.log",
-    params:
-        code=code("events/**/*.py", "catalog/rtapp.py"),
-        cpus=machine_cpus,
-    shell:
-        """
-        python -m scxval.events.metrics \
-            --events {input.events:q} \
-            --capability {input.capability:q} \
-            --status {input.status:q} \
-            --workload {input.workload:q} \
-            --cpus {params.cpus:q} \
-            --output {output.metrics:q} \
-            >{log:q} 2>&1
-        """
+        f"logs/simulate_again/{SIM_CELL}.log",

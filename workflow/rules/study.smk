@@ -45,7 +45,8 @@ rule make_study:
     """The answer to one question over the whole matrix, with its figure and tables."""
     input:
         plan="results/plan.json",
-        files=study_files,
+        inventory="results/inventory.json",
+        verdicts=study_verdicts,
     output:
         record=f"{STUDY_ROOT}/{{study}}/study.json",
         figure=report(

@@ -15,6 +15,8 @@ from scxval.catalog.model import AXES
 from scxval.catalog.schema import check, load_schema, read_yaml, repository
 from scxval.errors import ScxvalError, unknown_name
 
+# Of `budget`.
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 # On the axis `simulator`: nothing is simulated.
 NO_SIMULATOR = "none"
 
@@ -102,6 +104,12 @@ class Config:
     axes: dict[str, list[str]]
     baseline: str
     reps: int
+    # A folder, or "": the environment's, or none.
+    cache: str
+    # Nothing is made anew but what follows from the runs and simulations that are there.
+    archived: bool
+    # None: as long as it takes.
+    budget_s: float | None
     limits: Limits
     lost_events_allowed: int
     gate: Gate
@@ -173,6 +181,9 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
         axes={axis: data[axis] for axis in AXES},
         baseline=data["baseline"],
         reps=data["reps"],
+        cache=data["cache"],
+        archived=data["runs"] == "archived",
+        budget_s=budget_s(data["budget"]),
         limits=Limits(**data["limits"]),
         lost_events_allowed=data["lost_events_allowed"],
         gate=Gate(**data["gate"]),
@@ -190,6 +201,11 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
         studies=_as_list(data["studies"]),
         study=data["study"],
     )
+
+
+def budget_s(text: str | None) -> float | None:
+    """Seconds of a budget such as 8h, which the schema has checked."""
+    return None if text is None else float(text[:-1]) * SECONDS[text[-1]]
 
 
 def _simulators(names: list[str], catalog: Catalog) -> list[str]:

@@ -20,13 +20,15 @@ class Outcome(StrEnum):
     TRACER_LOST_EVENTS = "tracer_lost_events"
     TIMEOUT = "timeout"
     PANIC = "panic"
+    # It could be run, and this sweep does not: beyond its budget, or not in the archive.
+    LEFT_OUT = "left_out"
     # Of simulations: the simulator itself crashed or gave what cannot be read.
     SIMULATOR_FAILED = "simulator_failed"
 
     @property
     def planned(self) -> bool:
         """Decided before anything ran: the cell was never started."""
-        return self in (Outcome.UNSUPPORTED, Outcome.INFEASIBLE)
+        return self in (Outcome.UNSUPPORTED, Outcome.INFEASIBLE, Outcome.LEFT_OUT)
 
     @property
     def has_events(self) -> bool:

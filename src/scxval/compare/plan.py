@@ -8,6 +8,7 @@ are in no pair, unless the configuration asks for them.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import re
@@ -21,6 +22,7 @@ from scxval.catalog.comparison import Compare
 from scxval.catalog.config import Config
 from scxval.catalog.matrix import Plan
 from scxval.catalog.model import AXES, Cell, Machine, Scheduler
+from scxval.catalog.outcomes import Outcome
 from scxval.compare.verdict import Judgement, Verdict
 from scxval.simulate.plan import SimulationCell, SimulationPlan
 from scxval.tracers.base import makes_events
@@ -89,6 +91,7 @@ class PlannedPair:
         }
 
 
+@functools.lru_cache(maxsize=8)
 def decides(how: Compare) -> dict[str, Any]:
     """The settings of a comparison, without which others there are: those make no pair another."""
     return asdict(replace(how, families=(), against=()))
@@ -173,7 +176,8 @@ def _groups(config: Config, plan: Plan) -> tuple[dict[Group, list[Cell]], dict[G
         if _asked(config, cell):
             planned.setdefault(cell.group, []).append(cell)
     for item in plan.excluded:
-        if _asked(config, item.cell):
+        # What could be run is no side of a pair: the plan lists it.
+        if _asked(config, item.cell) and item.outcome != Outcome.LEFT_OUT:
             excluded.setdefault(item.cell.group, item.reason)
     return planned, excluded
 
@@ -233,6 +237,8 @@ def _simulated(simulations: SimulationPlan) -> dict[Group, PlannedSide]:
         for group, runs in cells.items()
     }
     for item in simulations.excluded:
+        if item.outcome == Outcome.LEFT_OUT:
+            continue
         group = _simulation_group(item.cell)
         why = Judgement(Verdict.UNSUPPORTED, item.reason)
         found.setdefault(group, PlannedSide(group[0], deterministic=True, settled=why))

@@ -56,7 +56,7 @@ def style(state: str) -> str:
         return "lossy"
     if state == NOT_RUN:
         return "blank"
-    if state in (Outcome.UNSUPPORTED, Outcome.INFEASIBLE):
+    if state in (Outcome.UNSUPPORTED, Outcome.INFEASIBLE, Outcome.LEFT_OUT):
         return "excluded"
     return "failed"
 
