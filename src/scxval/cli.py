@@ -53,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"scxval {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    cache = commands.add_parser("cache", help="how large the shared cache is; remove what is old")
+    cache.add_argument("--folder", type=Path, help="default: SCXVAL_CACHE of the environment")
+    cache.add_argument("--unused-days", type=float, help="remove what was not taken for so long")
+    cache.set_defaults(command=cache_command)
+
     doctor = commands.add_parser("doctor", help="what works here, what is missing, how to mend it")
     doctor.set_defaults(command=doctor_command)
 
@@ -219,6 +224,21 @@ def history_command(args: argparse.Namespace) -> int:
         print("\n".join([*lines, f"{len(lines)} regressions, {args.page}"]))
         return int(bool(lines))
     print("\n".join(lines))
+    return 0
+
+
+def cache_command(args: argparse.Namespace) -> int:
+    """Say how large a cache is, after removing old entries where that is asked for."""
+    from scxval import cache
+
+    place = args.folder or cache.folder()
+    if place is None or not place.is_dir():
+        raise ScxvalError(f"no cache at {place}: name its folder with --folder or SCXVAL_CACHE")
+    if args.unused_days is not None:
+        count, removed_bytes = cache.prune(place, args.unused_days)
+        print(f"{count} entries removed, {removed_bytes >> 20} MiB")
+    found = list(cache.entries(place))
+    print(f"{len(found)} entries, {sum(size for _, size, _ in found) >> 20} MiB in {place}")
     return 0
 
 

@@ -14,7 +14,8 @@ checkpoint choose:
         "logs/choose.log",
     params:
         asked=budget_question,
-        store=CONFIG.history.store,
+        store=here(CONFIG.history.store),
+        runs=here(compare_plan.RUNS),
     script:
         "../scripts/choose.py"
 
@@ -22,7 +23,7 @@ checkpoint choose:
 rule run_cell:
     """Run one cell in a fresh virtual machine; trouble in it is an outcome, not a failed job."""
     input:
-        unpack(machine_guest),
+        unpack(cell_guest),
         state=machine_state,
         functions=machine_functions,
         scheduler=scheduler_on_machine,
