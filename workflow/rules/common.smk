@@ -294,8 +294,8 @@ def family_verdicts(family):
 
 
 def published_file(name):
-    """A file of the published study; whole, so that a module's prefix does not move it."""
-    return str(CONFIG.published.absolute() / name)
+    """A file of the published study."""
+    return outside(CONFIG.published / name)
 
 
 def gated_history(wildcards):
