@@ -293,6 +293,11 @@ def family_verdicts(family):
     return [f"{folder}/verdicts.json"] if family in CONFIG.compare.families else []
 
 
+def published_file(name):
+    """A file of the published study."""
+    return outside(CONFIG.published / name)
+
+
 def gated_history(wildcards):
     """The history's record, where the gate looks at it."""
     looked_at = CONFIG.gate.max_regressions is not None
