@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from typing import Any
 import yaml
 
 from scxval import __version__
-from scxval.catalog.config import Config, parse_config, read_config_files
+from scxval.catalog.config import PUBLISHED, Config, parse_config, read_config_files
 from scxval.catalog.matrix import this_host
 from scxval.catalog.model import Cell, cell_from_path
 from scxval.errors import HarnessError, ScxvalError
@@ -51,6 +52,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scxval", description=__doc__.splitlines()[0])
     parser.add_argument("--version", action="version", version=f"scxval {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    cache = commands.add_parser("cache", help="how large the shared cache is; remove what is old")
+    cache.add_argument("--folder", type=Path, help="default: SCXVAL_CACHE of the environment")
+    cache.add_argument("--unused-days", type=float, help="remove what was not taken for so long")
+    cache.set_defaults(command=cache_command)
 
     doctor = commands.add_parser("doctor", help="what works here, what is missing, how to mend it")
     doctor.set_defaults(command=doctor_command)
@@ -135,6 +141,15 @@ def _parser() -> argparse.ArgumentParser:
     _history_arguments(history)
     history.set_defaults(command=history_command)
 
+    publish = commands.add_parser(
+        "publish", help="a study of these results: archive, tables, figures and claims"
+    )
+    publish.add_argument("--results", type=Path, default=Path("results"))
+    publish.add_argument("--output", type=Path, default=Path(PUBLISHED), metavar="DIR")
+    publish.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    _config_arguments(publish)
+    publish.set_defaults(command=publish_command)
+
     report = commands.add_parser("report", help="the report again, from what has been run so far")
     report.add_argument("--plan", type=Path, default=Path("results/plan.json"))
     report.add_argument("--runs", type=Path, default=RUNS)
@@ -212,6 +227,21 @@ def history_command(args: argparse.Namespace) -> int:
     return 0
 
 
+def cache_command(args: argparse.Namespace) -> int:
+    """Say how large a cache is, after removing old entries where that is asked for."""
+    from scxval import cache
+
+    place = args.folder or cache.folder()
+    if place is None or not place.is_dir():
+        raise ScxvalError(f"no cache at {place}: name its folder with --folder or SCXVAL_CACHE")
+    if args.unused_days is not None:
+        count, removed_bytes = cache.prune(place, args.unused_days)
+        print(f"{count} entries removed, {removed_bytes >> 20} MiB")
+    found = list(cache.entries(place))
+    print(f"{len(found)} entries, {sum(size for _, size, _ in found) >> 20} MiB in {place}")
+    return 0
+
+
 def doctor_command(_: argparse.Namespace) -> int:
     """Print every check; 1 when something is missing without which nothing runs."""
     from scxval.doctor import examine, format_findings
@@ -221,8 +251,22 @@ def doctor_command(_: argparse.Namespace) -> int:
     return int(any(finding.fatal and not finding.ok for finding in findings))
 
 
+def publish_command(args: argparse.Namespace) -> int:
+    """Make a published study; nothing of it is there before all of it is."""
+    from scxval.published.study import publish
+
+    raw = raw_config(args.configfile, args.config)
+    print(publish(args.results, raw, args.output, args.cores))
+    return 0
+
+
 def config_from(files: list[Path], pairs: list[str]) -> Config:
     """The configuration as Snakemake would see it: default file, other files, KEY=VALUE pairs."""
+    return parse_config(raw_config(files, pairs), Path.cwd())
+
+
+def raw_config(files: list[Path], pairs: list[str]) -> dict[str, Any]:
+    """The same before it is checked."""
     raw = read_config_files([DEFAULT_CONFIG, *files])
     for pair in pairs:
         key, equals, text = pair.partition("=")
@@ -232,7 +276,7 @@ def config_from(files: list[Path], pairs: list[str]) -> Config:
         if isinstance(value, dict) and isinstance(raw.get(key), dict):
             value = {**raw[key], **value}
         raw[key] = value
-    return parse_config(raw, Path.cwd())
+    return raw
 
 
 def cells_command(args: argparse.Namespace) -> int:
@@ -350,6 +394,8 @@ def show_command(args: argparse.Namespace) -> int:
         print(f"  raw/{status['log']} ends with")
         for line in status["log_tail"]:
             print(f"    {line}")
+    if status["outcome"] != "ok":
+        print(f"  again       snakemake --forcerun {path}, with --config as before")
     return int(status["outcome"] != "ok")
 
 

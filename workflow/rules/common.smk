@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -16,7 +16,7 @@ from snakemake.exceptions import WorkflowError
 from scxval.cache import FOLDER as CACHE_FOLDER
 from scxval.catalog.combination import TOGETHER, part_names, tracer_parts
 from scxval.catalog.comparison import FAMILIES
-from scxval.catalog.config import parse_config
+from scxval.catalog.config import over_defaults, parse_config
 from scxval.catalog.matrix import calibration_cell, probes, this_host
 from scxval.catalog.model import AXES, Cell
 from scxval.catalog.programs import host_program
@@ -39,16 +39,40 @@ from scxval.study.registry import STUDIES
 from scxval.tracers.base import makes_events
 from scxval.vm import qemu
 
+# Another workflow may use this one as a module with a prefix. Snakemake then puts the prefix before the paths
+# of inputs, outputs and logs; parameters, and what is looked at while planning, go through `here`.
+PLACE = workflow.modifier.path_modifier
+if PLACE.modifies_prefixes:
+    raise WorkflowError("scxval as a module: give prefix, not replace_prefix")
+
+
+def here(path):
+    """Where a path of this workflow's lies, from the working directory: below a module's prefix."""
+    return PLACE.replace_prefix(path)
+
+
+def outside(file):
+    """A file that no rule makes, relative where it lies below the working directory; never prefixed."""
+    path = os.path.relpath(file)
+    return path if here(path) == path else os.path.abspath(file)
+
+
+def shipped(path):
+    """A file of this checkout."""
+    return outside(repository() / path)
+
+
+PROBE = Path(here("resources/probe"))
+RESULTS = Path(here("results"))
 # Where and when a run happens, which changes nothing in it.
 WHERE = ("vm/node.py", "vm/node_cache.py", "vm/slots.py")
-PROBE = Path("resources/probe")
 # Two accelerators, the slower one twice, or one scheduler: the limits of scxval.probe, and some more.
 PROBE_MINUTES = 10
 PROBE_MB = 1400
-RESULTS = Path("results")
 BUDGET = "results/budget.json"
 SOURCE = repository() / "src" / "scxval"
 IMAGE = "resources/guest/guest.erofs"
+IMAGE_LOCK = "resources/guest/lock.txt"
 KERNEL = "resources/kernel/{kernel}"
 RUN_PATH = "{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}"
 RUN_DIR = f"results/runs/{RUN_PATH}"
@@ -56,8 +80,10 @@ SIM_CELL = "{simulator}/{scheduler}/{workload}/{machine}/seed{seed}"
 SIM_DIR = f"results/sim/{SIM_CELL}"
 RUN_LOG = f"{RUN_PATH}.log"
 
+# A module's own configuration may name only what is not as shipped.
+IS_MODULE = workflow.modifier.skip_configfile
 try:
-    CONFIG = parse_config(config, Path.cwd())
+    CONFIG = parse_config(over_defaults(config) if IS_MODULE else config, Path.cwd())
 except ScxvalError as error:
     raise WorkflowError(str(error)) from None
 
@@ -73,13 +99,19 @@ for _study in CONFIG.studies:
     if _study not in STUDIES:
         raise WorkflowError(str(unknown_name("study", _study, STUDIES)))
 
+# Results from elsewhere, which no rule makes.
+AGAINST = (
+    tuple(map(outside, CONFIG.compare.against)) if IS_MODULE else CONFIG.compare.against
+)
+CONFIG = replace(CONFIG, compare=replace(CONFIG.compare, against=AGAINST))
+
 CATALOG = CONFIG.catalog
 PROVISION = json.dumps(CONFIG.provision, sort_keys=True)
 LIMITS = json.dumps(asdict(CONFIG.limits))
 AGREEMENT = json.dumps(asdict(CONFIG.agreement))
 STUDY = json.dumps(CONFIG.study)
 GATE = json.dumps(asdict(CONFIG.gate))
-HISTORY = json.dumps(asdict(CONFIG.history))
+HISTORY = json.dumps({**asdict(CONFIG.history), "store": here(CONFIG.history.store)})
 COMPARE = json.dumps(compare_plan.decides(CONFIG.compare))
 ONE_TRACER = "|".join(map(re.escape, CATALOG.tracers))
 SEVERAL_TRACERS = rf"(?:{ONE_TRACER})(?:{re.escape(TOGETHER)}(?:{ONE_TRACER}))+"
@@ -114,7 +146,7 @@ def code(*patterns, but=()):
 
 def current_host():
     """What the plan is made for, once the probes have said what accelerators and schedulers work."""
-    if not all(map(os.path.exists, probed_records(None))):
+    if not all(os.path.exists(here(record)) for record in probed_records(None)):
         checkpoints.probed.get(probes=needed_probes_id())
     return this_host(PROBE)
 
@@ -127,7 +159,7 @@ def current():
     """The plan, its simulations and pairs; made anew only when a probe or the budget's choice says otherwise."""
     if PLANNED["from"] is None or PLANNED["from"] != stamps(PLANNED["from"]):
         made = planned_of_archive(CONFIG, RESULTS) if CONFIG.archived else measured()
-        files = [] if CONFIG.archived else [*PROBE.rglob("*.json"), Path(BUDGET)]
+        files = [] if CONFIG.archived else [*PROBE.rglob("*.json"), Path(here(BUDGET))]
         PLANNED.update({"from": stamps(files), "plan": made})
     return PLANNED["plan"]
 
@@ -143,7 +175,7 @@ def measured():
     if CONFIG.budget_s is None:
         return planned(CONFIG, host)
     checkpoints.choose.get()
-    return planned(CONFIG, host, read_choice(Path(BUDGET)))
+    return planned(CONFIG, host, read_choice(Path(here(BUDGET))))
 
 
 def current_plan():
@@ -268,6 +300,11 @@ def family_verdicts(family):
     return [f"{folder}/verdicts.json"] if family in CONFIG.compare.families else []
 
 
+def published_file(name):
+    """A file of the published study."""
+    return outside(CONFIG.published / name)
+
+
 def gated_history(wildcards):
     """The history's record, where the gate looks at it."""
     looked_at = CONFIG.gate.max_regressions is not None
@@ -300,7 +337,7 @@ def pair_files(wildcards):
     again = [file for _, folder in pair.again for file in compare_plan.files_of(folder)]
     if CONFIG.archived:
         # One that is not there makes the pair void, with the reason.
-        again = [file for file in again if os.path.exists(file)]
+        again = [file for file in again if os.path.exists(here(file))]
     return {
         "a": [file for run in pair.a.runs for file in compare_plan.files_of(run)],
         "b": [file for run in pair.b.runs for file in compare_plan.files_of(run)],
@@ -310,15 +347,16 @@ def pair_files(wildcards):
 
 
 def pair_workload(pair):
-    """The file of its workload, relative to the working directory where it lies below it."""
+    """The file of its workload, if it has one."""
     file = CATALOG.workloads[pair.workload].file
-    return os.path.relpath(file) if file else None
+    return outside(file) if file else None
 
 
 def pair_json(wildcards):
     """What is compared, and all of the configuration that decides how."""
     pair = pair_of(wildcards)
-    return json.dumps(pair.spec(pair_workload(pair), CONFIG.compare), sort_keys=True)
+    spec = pair.spec(pair_workload(pair), CONFIG.compare, here)
+    return json.dumps(spec, sort_keys=True)
 
 
 def plan_files(wildcards):
@@ -354,11 +392,11 @@ def planned_traces(wildcards):
 
 
 def simulation_beside(wildcards):
-    """The folder of the first planned simulation of a run's scheduler, workload and machine; ""."""
+    """The first planned simulation of a run's scheduler, workload and machine; ""."""
     axes = ("scheduler", "workload", "machine")
     wanted = [getattr(wildcards, axis) for axis in axes]
     found = (
-        f"results/sim/{cell.path}"
+        cell.path
         for cell in current_simulations().cells
         if [getattr(cell, axis) for axis in axes] == wanted
     )
@@ -367,9 +405,15 @@ def simulation_beside(wildcards):
 
 def simulated_beside(wildcards):
     """The files of that simulation."""
-    folder = simulation_beside(wildcards)
+    path = simulation_beside(wildcards)
     names = ("status.json", "events.parquet", "capability.json")
-    return [f"{folder}/{name}" for name in names] if folder else []
+    return [f"results/sim/{path}/{name}" for name in names] if path else []
+
+
+def simulation_folder(wildcards):
+    """Its folder as a parameter; "" without one."""
+    path = simulation_beside(wildcards)
+    return here(f"results/sim/{path}") if path else ""
 
 
 def simulation_json(wildcards):
@@ -424,10 +468,10 @@ def calibration_files(wildcards):
 
 
 def calibration_workload(wildcards):
-    """The workload's file of a machine's calibration cell, relative where it lies below."""
+    """The workload's file of a machine's calibration cell."""
     cell, _ = calibration_of(wildcards.machine)
     file = CATALOG.workloads[cell.workload].file if cell else None
-    return os.path.relpath(file) if file else []
+    return outside(file) if file else []
 
 
 def calibration_path(wildcards):
@@ -441,7 +485,7 @@ def calibration_missing(wildcards):
 
 def calibration_folder(wildcards):
     cell, _ = calibration_of(wildcards.machine)
-    return f"results/runs/{cell.path}" if cell else []
+    return here(f"results/runs/{cell.path}") if cell else []
 
 
 def given_parameters(wildcards):
@@ -451,10 +495,13 @@ def given_parameters(wildcards):
 
 def before_start():
     """Say how long the cells to be run will take; stop when they need more than this host has now."""
-    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "run_cell"]
+    if CONFIG.archived:
+        return
+    runs = rules.run_cell.rule
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule is runs]
     cells = [cell_of(job.wildcards) for job in jobs]
     try:
-        known = known_timing(Path(CONFIG.history.store), RESULTS / "runs")
+        known = known_timing(Path(here(CONFIG.history.store)), RESULTS / "runs")
         print(*lines(cells, known), sep="\n", file=sys.stderr)
     except ScxvalError as error:
         print(f"no estimate: {error}", file=sys.stderr)
@@ -498,8 +545,8 @@ def binary_of(scheduler, kernel):
 
 
 def scheduler_files(wildcards):
-    """What the scheduler itself reads, such as a layer specification; relative where it lies below."""
-    return [os.path.relpath(f) for f in CATALOG.schedulers[wildcards.scheduler].files]
+    """What the scheduler itself reads, such as a layer specification."""
+    return [outside(f) for f in CATALOG.schedulers[wildcards.scheduler].files]
 
 
 def scheduler_on_machine(wildcards):
@@ -567,13 +614,26 @@ def configured_guests():
     return files
 
 
+def booted(kernel):
+    """What a guest with this kernel is booted from, as inputs. Kernel and image are beyond what Snakemake takes
+    a checksum of: in their place the locks decide, by content, that are written with them.
+    """
+    files = guest_files(kernel)
+    large = {name: ancient(files[name]) for name in ("kernel", "image")}
+    return {
+        **files,
+        **large,
+        "locks": [f"{KERNEL.format(kernel=kernel)}/lock.txt", IMAGE_LOCK],
+    }
+
+
 def kernel_guest(wildcards):
-    return guest_files(wildcards.kernel)
+    return booted(wildcards.kernel)
 
 
 def machine_guest(wildcards):
     """What the machine of a cell is booted from; nothing for the host itself."""
-    files = guest_files(machine_kernel(wildcards))
+    files = booted(machine_kernel(wildcards))
     return {name: [] for name in files} if is_host(wildcards) else files
 
 
@@ -606,9 +666,9 @@ def machine_functions(wildcards):
 
 
 def workload_file(wildcards):
-    """The workload's file, relative to the working directory where it lies below it."""
+    """The workload's file; [] without one."""
     file = CATALOG.workloads[wildcards.workload].file
-    return os.path.relpath(file) if file else []
+    return outside(file) if file else []
 
 
 def workload_result(wildcards):

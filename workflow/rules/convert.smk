@@ -10,7 +10,8 @@ rule convert:
     """One raw trace to the canonical event table and the record of what it could see."""
     input:
         status=f"{RUN_DIR}/status.json",
-        raw=f"{RUN_DIR}/raw",
+        # status.json has a digest of each file in it.
+        raw=ancient(f"{RUN_DIR}/raw"),
     output:
         events=f"{RUN_DIR}/events.parquet",
         capability=f"{RUN_DIR}/capability.json",
@@ -40,7 +41,8 @@ rule convert_part:
     """The raw trace of one of several tracers of a run."""
     input:
         status=f"{RUN_DIR}/status.json",
-        raw=f"{RUN_DIR}/raw",
+        # status.json has a digest of each file in it.
+        raw=ancient(f"{RUN_DIR}/raw"),
     output:
         events=f"{RUN_DIR}/parts/{{part}}/events.parquet",
         capability=f"{RUN_DIR}/parts/{{part}}/capability.json",
@@ -90,7 +92,8 @@ rule stats:
     """What a scheduler says of itself over time, sampled beside the tracers or alone."""
     input:
         status=f"{RUN_DIR}/status.json",
-        raw=f"{RUN_DIR}/raw",
+        # status.json has a digest of each file in it.
+        raw=ancient(f"{RUN_DIR}/raw"),
     output:
         stats=f"{RUN_DIR}/stats.parquet",
     log:
@@ -118,7 +121,8 @@ rule measure:
     """Metrics of one cell, from its event table and from what its workload says of itself."""
     input:
         status=f"{RUN_DIR}/status.json",
-        raw=f"{RUN_DIR}/raw",
+        # status.json has a digest of each file in it.
+        raw=ancient(f"{RUN_DIR}/raw"),
         events=f"{RUN_DIR}/events.parquet",
         capability=f"{RUN_DIR}/capability.json",
         workload=workload_file,

@@ -18,14 +18,17 @@ rule summary:
     params:
         code=code("summary.py", "history/readings.py", "study/record.py"),
         compare=COMPARE,
-        studies=STUDY_ROOT,
+        runs=here(compare_plan.RUNS),
+        simulations=here(compare_plan.SIMULATIONS),
+        compared=here(compare_plan.ROOT),
+        studies=here(STUDY_ROOT),
     shell:
         """
         python -m scxval.summary \
             --plan {input.plan:q} \
-            --runs results/runs \
-            --simulations results/sim \
-            --compare-root results/compare \
+            --runs {params.runs:q} \
+            --simulations {params.simulations:q} \
+            --compare-root {params.compared:q} \
             --studies {params.studies:q} \
             --compare {params.compare:q} \
             --output {output.summary:q} \
@@ -96,12 +99,13 @@ rule history:
         ),
         compare=COMPARE,
         settings=HISTORY,
+        runs=here(compare_plan.RUNS),
         folder=subpath(output.record, parent=True),
     shell:
         """
         python -m scxval.history \
             --plan {input.plan:q} \
-            --runs results/runs \
+            --runs {params.runs:q} \
             --compare {params.compare:q} \
             --settings {params.settings:q} \
             --page {output.page:q} \

@@ -22,7 +22,7 @@ rule export_trace:
             "report/text.py",
         ),
         run=subpath(input.status, parent=True),
-        simulation=simulation_beside,
+        simulation=simulation_folder,
     shell:
         """
         python -m scxval.perfetto \

@@ -20,7 +20,7 @@ rule kernel:
         settings=PROVISION,
         suite=kernel_suite,
         version=kernel_version,
-        meant="envs/{kernel}.lock",
+        meant=shipped("envs/{kernel}.lock"),
         folder=subpath(output.kernel, parent=True),
     message:
         "Guest kernel {wildcards.kernel} and its initramfs, from Debian packages: usually 20 s"
@@ -61,10 +61,10 @@ rule kernel_functions:
 rule guest_image:
     """Guest root file system with the programs of workloads and tracers."""
     input:
-        packages="envs/guest.packages",
+        packages=shipped("envs/guest.packages"),
     output:
         image=IMAGE,
-        lock="resources/guest/lock.txt",
+        lock=IMAGE_LOCK,
     log:
         "logs/guest_image.log",
     localrule: True
@@ -73,7 +73,7 @@ rule guest_image:
             "provision/image.py", "provision/mmdebstrap.py", "provision/settings.py"
         ),
         settings=PROVISION,
-        meant="envs/guest.lock",
+        meant=shipped("envs/guest.lock"),
     message:
         "Guest root file system with the programs of workloads and tracers: usually 70 s"
     shell:
@@ -97,7 +97,7 @@ rule guest_image:
 rule build_root:
     """Root with the compilers that schedulers are built by."""
     input:
-        packages="envs/buildroot.packages",
+        packages=shipped("envs/buildroot.packages"),
     output:
         root="resources/buildroot/root.tar",
         lock="resources/buildroot/lock.txt",
@@ -109,7 +109,7 @@ rule build_root:
             "provision/image.py", "provision/mmdebstrap.py", "provision/settings.py"
         ),
         settings=PROVISION,
-        meant="envs/buildroot.lock",
+        meant=shipped("envs/buildroot.lock"),
     message:
         "Root with the compilers that schedulers are built by: usually 60 s"
     shell:
@@ -232,9 +232,9 @@ rule crate:
         code=code("provision/schedulers.py", "provision/mmdebstrap.py"),
         settings=PROVISION,
         version=crate_version,
-        meant="envs/{crate}.lock",
+        meant=shipped("envs/{crate}.lock"),
         # State that cargo keeps up to date by itself, not a result: never an output.
-        shared="resources/buildroot/crates.tar",
+        shared=here("resources/buildroot/crates.tar"),
     message:
         "{wildcards.crate} from the Rust registry: usually 5 minutes on 2 cores, the next ones 1 to 3, scxtop 15"
     shell:
@@ -273,8 +273,8 @@ use rule crate as crate_of_version with:
         code=code("provision/schedulers.py", "provision/mmdebstrap.py"),
         settings=PROVISION,
         version="{version}",
-        meant="envs/{crate}-{version}.lock",
-        shared="resources/buildroot/crates.tar",
+        meant=shipped("envs/{crate}-{version}.lock"),
+        shared=here("resources/buildroot/crates.tar"),
     message:
         "{wildcards.crate} {wildcards.version} from the Rust registry: usually 1 to 5 minutes on 2 cores"
 

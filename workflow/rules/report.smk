@@ -30,12 +30,14 @@ rule take_inventory:
     localrule: True
     params:
         code=code("inventory.py"),
+        runs=here(compare_plan.RUNS),
+        simulations=here(compare_plan.SIMULATIONS),
     shell:
         """
         python -m scxval.inventory \
             --plan {input.plan:q} \
-            --runs results/runs \
-            --simulations results/sim \
+            --runs {params.runs:q} \
+            --simulations {params.simulations:q} \
             --output {output.inventory:q} \
             >{log:q} 2>&1
         """
@@ -60,11 +62,11 @@ rule report:
         "logs/report.log",
     params:
         code=code("report/*", "study/record.py", "study/table.py", "compare/table.py"),
-        runs="results/runs",
-        simulations="results/sim",
-        agreement=agreement_plan.ROOT,
-        compare=compare_plan.ROOT,
-        studies=STUDY_ROOT,
+        runs=here("results/runs"),
+        simulations=here("results/sim"),
+        agreement=here(agreement_plan.ROOT),
+        compare=here(compare_plan.ROOT),
+        studies=here(STUDY_ROOT),
         asked=list(CONFIG.studies),
         window_ms=CONFIG.window_ms,
     shell:

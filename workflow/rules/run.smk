@@ -15,7 +15,8 @@ checkpoint choose:
     localrule: True
     params:
         asked=budget_question,
-        store=CONFIG.history.store,
+        store=here(CONFIG.history.store),
+        runs=here(compare_plan.RUNS),
     script:
         "../scripts/choose.py"
 

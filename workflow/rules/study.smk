@@ -74,16 +74,19 @@ rule make_study:
         ),
         compare=COMPARE,
         settings=STUDY,
-        agreement=agreement_plan.ROOT,
+        runs=here(compare_plan.RUNS),
+        simulations=here(compare_plan.SIMULATIONS),
+        compared=here(compare_plan.ROOT),
+        agreement=here(agreement_plan.ROOT),
         folder=subpath(output.record, parent=True),
     shell:
         """
         python -m scxval.study \
             --study {wildcards.study:q} \
             --plan {input.plan:q} \
-            --runs results/runs \
-            --simulations results/sim \
-            --compare-root results/compare \
+            --runs {params.runs:q} \
+            --simulations {params.simulations:q} \
+            --compare-root {params.compared:q} \
             --agreement {params.agreement:q} \
             --compare {params.compare:q} \
             --settings {params.settings:q} \

@@ -11,6 +11,6 @@ from scxval.planning.budget import write_choice
 write_choice(
     snakemake.params.asked,  # noqa: F821
     Path(snakemake.params.store),  # noqa: F821
-    Path("results/runs"),
+    Path(snakemake.params.runs),  # noqa: F821
     Path(snakemake.output.choice),  # noqa: F821
 )

@@ -17,6 +17,8 @@ from scxval.errors import ScxvalError, unknown_name
 
 # Of `budget`.
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+# The study that comes with a checkout.
+PUBLISHED = "results/published"
 # On the axis `simulator`: nothing is simulated.
 NO_SIMULATOR = "none"
 
@@ -108,6 +110,9 @@ class Config:
     cache: str
     # Nothing is made anew but what follows from the runs and simulations that are there.
     archived: bool
+    # A folder (scxval.published), and whether its runs are made anew.
+    published: Path
+    remeasure: bool
     # None: as long as it takes.
     budget_s: float | None
     limits: Limits
@@ -138,6 +143,13 @@ def read_config_files(files: list[Path]) -> dict[str, Any]:
     return merged
 
 
+def over_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The shipped configuration with what is given in its place: mappings deeply, lists replaced."""
+    merged = read_yaml(repository() / "config" / "config.yaml")
+    _merge(merged, given)
+    return merged
+
+
 def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
     for key, value in other.items():
         if isinstance(value, Mapping) and isinstance(into.get(key), dict):
@@ -149,7 +161,7 @@ def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
 def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
     """Check a raw configuration and resolve every name in it.
 
-    `root` is the folder that relative catalogue folders are looked up in (default: the checkout).
+    `root` is the folder that relative catalogue folders are looked up in, before the checkout.
     Raises ScxvalError with one line for the first thing that is wrong.
     """
     base = root or repository()
@@ -162,7 +174,7 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
     if "seeds" in data and not isinstance(data["seeds"], list):
         data["seeds"] = [data["seeds"]]
     check(data, load_schema("config"), "config")
-    catalog = load_catalog([base / folder for folder in _as_list(data["catalog"])])
+    catalog = load_catalog([_catalog_folder(base, name) for name in _as_list(data["catalog"])])
     for axis in AXES:
         if data[axis] == ["all"]:
             data[axis] = catalog.everything(axis)
@@ -183,6 +195,8 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
         reps=data["reps"],
         cache=data["cache"],
         archived=data["runs"] == "archived",
+        published=base / data["published"] if data["published"] else repository() / PUBLISHED,
+        remeasure=data["remeasure"],
         budget_s=budget_s(data["budget"]),
         limits=Limits(**data["limits"]),
         lost_events_allowed=data["lost_events_allowed"],
@@ -206,6 +220,12 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
 def budget_s(text: str | None) -> float | None:
     """Seconds of a budget such as 8h, which the schema has checked."""
     return None if text is None else float(text[:-1]) * SECONDS[text[-1]]
+
+
+def _catalog_folder(base: Path, name: str) -> Path:
+    """A catalogue's folder: below `base`, or else of the checkout."""
+    shipped = repository() / name
+    return shipped if shipped.is_dir() and not (base / name).is_dir() else base / name
 
 
 def _simulators(names: list[str], catalog: Catalog) -> list[str]:

@@ -56,6 +56,10 @@ class PlannedSide:
     deterministic: bool = False
     settled: Judgement | None = None
 
+    def at(self, place: Callable[[str], str]) -> dict[str, Any]:
+        """This side with its folders where they lie."""
+        return {**asdict(self), "runs": tuple(map(place, self.runs))}
+
 
 @dataclass(frozen=True)
 class PlannedPair:
@@ -77,16 +81,21 @@ class PlannedPair:
         """Where its pair.json is written."""
         return f"{ROOT}/{self.family}/{self.path}"
 
-    def spec(self, workload: str | None, how: Compare) -> dict[str, Any]:
-        """What scxval.compare.pair is asked; `workload` is the workload's file, if it has one."""
+    def spec(
+        self, workload: str | None, how: Compare, place: Callable[[str], str] = str
+    ) -> dict[str, Any]:
+        """What scxval.compare.pair is asked; `workload` is the workload's file, if it has one.
+
+        `place` says where a folder of runs lies, from the working directory.
+        """
         return {
             "family": self.family,
             "path": self.path,
             "where": self.where,
-            "a": asdict(self.a),
-            "b": asdict(self.b),
+            "a": self.a.at(place),
+            "b": self.b.at(place),
             "workload": workload,
-            "again": [list(two) for two in self.again],
+            "again": [list(map(place, two)) for two in self.again],
             "compare": decides(how),
         }
 

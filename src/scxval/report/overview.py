@@ -182,13 +182,15 @@ def target(anchor: str) -> str:
     return "#" + quote(anchor, safe="/:")
 
 
-def pairs_of_cells(judged: VerdictSection) -> dict[str, list[Lead]]:
+def pairs_of_cells(inputs: Inputs, judged: VerdictSection) -> dict[str, list[Lead]]:
     """The pairs that each run is in, by the run's path: from a cell to what was concluded from it."""
+    cells = {str(run.folder): run.cell.path for run in inputs.runs}
     found: dict[str, list[Lead]] = {}
     for family in judged.families:
         for pair in (*family.pairs, *family.bare):
             for run in pair.group_runs:
                 name = f"{family.record.name}: {pair.record.a.name} and {pair.record.b.name}"
                 lead = Lead(name, pair.verdict.style, target(pair.anchor), pair.verdict.words)
-                found.setdefault(run.path.removeprefix(RUNS), []).append(lead)
+                path = cells.get(run.path, run.path.removeprefix(RUNS))
+                found.setdefault(path, []).append(lead)
     return found

@@ -107,7 +107,7 @@ def render(
         "workloads": measured,
         "timelines": timelines,
         "overview": overview.overview(inputs, judged, answered.shown, drawn),
-        "pairs_of": overview.pairs_of_cells(judged),
+        "pairs_of": overview.pairs_of_cells(inputs, judged),
         "timeline_anchor": overview.timeline_anchor,
         "target": overview.target,
         "drawn": drawn,
