@@ -97,8 +97,10 @@ def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for part in ("workload_failed", "rt-app ended with", "workload 2, scheduler -", "bad key"):
         assert part in out
+    assert f"snakemake --forcerun results/runs/{CELL}/status.json" in out
     (path / "status.json").write_text(json.dumps({**status, "outcome": "ok", "reason": ""}))
     assert main(["show", CELL]) == 0
+    assert "--forcerun" not in capsys.readouterr().out
 
 
 def test_convert(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,8 @@ def tree(root: Path) -> None:
     }
     (root / "plan.json").write_text(json.dumps(plan))
     shutil.copytree(RUNS, root / "runs")
+    file = root / "runs" / CELL / "provenance.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "node": {"name": "n1"}}))
     quantity = {"verdict": "agree", "power": 0.4, "needed_runs": 12}
     shown = {**quantity, "verdict": None, "power": 0.1}
     pair = {
@@ -79,6 +81,7 @@ def test_all_of_it(tmp_path: Path, raw_config: dict[str, Any]) -> None:
         "family machine",
         "study isolation",
     ]
+    assert found["versions"]["node"] == ["n1"]
     (kernel,) = found["versions"]["kernel"]
     assert kernel.startswith("7.2.12+deb14-amd64")
     (group,) = found["groups"]

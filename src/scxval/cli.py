@@ -394,6 +394,8 @@ def show_command(args: argparse.Namespace) -> int:
         print(f"  raw/{status['log']} ends with")
         for line in status["log_tail"]:
             print(f"    {line}")
+    if status["outcome"] != "ok":
+        print(f"  again       snakemake --forcerun {path}, with --config as before")
     return int(status["outcome"] != "ok")
 
 

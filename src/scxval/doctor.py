@@ -164,7 +164,8 @@ def check_probe(root: Path) -> Finding:
     if not path.exists():
         return Finding("accelerator", False, "not probed yet", fix, fatal=False)
     record = json.loads(path.read_text(encoding="utf-8"))
-    detail = "; ".join(
+    node = record.pop("node", {}).get("name", "")
+    detail = (f"proved on node {node}: " if node else "") + "; ".join(
         f"{name} {'works' if entry['works'] else 'fails: ' + entry['reason']}"
         for name, entry in record.items()
     )

@@ -164,6 +164,7 @@ def _records(
 def _versions(records: Sequence[RunRecord]) -> dict[str, Any]:
     """What the runs were made with; more than one of anything is worth a look."""
     return {
+        "node": sorted({run.node for run in records} - {""}),
         **{
             name: sorted({getattr(run.made_with, name) for run in records} - {""})
             for name in MADE_WITH

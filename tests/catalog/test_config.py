@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scxval.catalog.config import parse_config, read_config_files
+from scxval.catalog.config import over_defaults, parse_config, read_config_files
 from scxval.errors import ScxvalError
 
 from ..conftest import ROOT
@@ -79,3 +79,27 @@ def test_all_is_the_catalogue_without_aliases_and_host(raw_config: dict[str, Any
     everything = parse(raw_config, scheduler="all", machine="all")
     assert everything.axes["scheduler"] == list(everything.catalog.schedulers)
     assert set(everything.axes["machine"]) == set(everything.catalog.machines) - {"host"}
+
+
+def test_what_is_not_given_is_as_shipped(raw_config: dict[str, Any]) -> None:
+    given = {"scheduler": "scx_rusty", "limits": {"boot_s": 1}}
+    full = over_defaults(given)
+    assert full == {**raw_config, **given, "limits": {**raw_config["limits"], "boot_s": 1}}
+    assert given == {"scheduler": "scx_rusty", "limits": {"boot_s": 1}}
+
+
+def test_catalogues_are_looked_up_here_and_then_in_the_checkout(
+    raw_config: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/schedulers.yaml").write_text(
+        "own: {source: kernel, about: by another name}\n"
+    )
+    both = {**raw_config, "catalog": ["config/catalog", "mine"]}
+    known = parse_config(both, tmp_path).catalog.schedulers
+    assert {"own", "fair", "scx_rusty"} <= set(known)
+    (tmp_path / "config/catalog").mkdir(parents=True)
+    with pytest.raises(ScxvalError, match="'fair'"):
+        parse_config(both, tmp_path)
+    with pytest.raises(ScxvalError, match="catalogue folder not found: "):
+        parse_config({**raw_config, "catalog": ["none"]}, tmp_path)

@@ -173,6 +173,15 @@ def test_host_reads_the_probe(tmp_path: Path) -> None:
     assert this_host(tmp_path).memory_mib > 256
 
 
+def test_a_plan_is_for_the_node_that_was_probed(tmp_path: Path) -> None:
+    node = {"name": "n1", "memory_mib": 123, "cpus": 77}
+    record = {"node": node, "kvm": {"works": True}, "tcg": {"works": True}}
+    (tmp_path / "accelerator.json").write_text(json.dumps(record))
+    host = this_host(tmp_path)
+    assert (host.memory_mib, host.cpus) == (123, 77)
+    assert host.accelerators == {"kvm": True, "tcg": True}
+
+
 def test_isolcpus_is_not_for_a_guest_that_has_booted(raw_config: dict[str, Any]) -> None:
     config = parse_config(
         {

@@ -68,6 +68,15 @@ def test_sides_on_unlike_kernels_are_said(tmp_path: Path, how: Compare) -> None:
     assert "kernels: A ran on 7.2.1, B on 6.1.0, 7.2.1" in made(spec(how, a, b)).notes
 
 
+def test_runs_of_several_nodes_are_said(tmp_path: Path, how: Compare) -> None:
+    a, b = group(tmp_path / "a", [0, 1], 40), group(tmp_path / "b", [2, 3], 40)
+    for folder in (*a, *b):
+        edit(folder / "provenance.json", node={"name": "n1"})
+    assert not any("nodes" in note for note in made(spec(how, a, b)).notes)
+    edit(b[1] / "provenance.json", node={"name": "n2"})
+    assert "nodes (runs): A n1 (2); B n1 (1), n2 (1)" in made(spec(how, a, b)).notes
+
+
 def test_the_same_runs_on_both_sides_are_the_same(tmp_path: Path, how: Compare) -> None:
     a = group(tmp_path / "a", [0, 1], 4)
     pair = made(spec(how, a, a))

@@ -16,7 +16,14 @@ from hypothesis import strategies as st
 from scxval.catalog.config import Config, parse_config, read_config_files
 from scxval.catalog.exclusion import Host
 from scxval.catalog.matrix import plan
-from scxval.compare.plan import FILES, PlannedPair, files_of, plan_pairs, runs_below
+from scxval.compare.plan import (
+    FILES,
+    PlannedPair,
+    PlannedSide,
+    files_of,
+    plan_pairs,
+    runs_below,
+)
 from scxval.compare.verdict import Verdict
 from scxval.simulate.plan import plan_simulations
 
@@ -235,6 +242,25 @@ def test_a_spec_does_not_change_with_what_else_is_compared() -> None:
     assert first.spec(None, one.compare) == again.spec(None, more.compare)
     tighter = replace(one.compare, alpha=0.01)
     assert first.spec(None, one.compare) != first.spec(None, tighter)
+
+
+def test_a_spec_names_runs_where_they_lie() -> None:
+    pair = PlannedPair(
+        "version",
+        "p",
+        {},
+        PlannedSide("a", ("/old/runs/x",)),
+        PlannedSide("b", ("results/runs/x",)),
+        "w",
+        (("results/sim/x", "results/compare/again/x"),),
+    )
+    how = config_of().compare
+    spec = pair.spec(None, how, lambda folder: str(Path("below", folder)))
+    assert list(spec["a"]["runs"]) == ["/old/runs/x"]
+    assert list(spec["b"]["runs"]) == ["below/results/runs/x"]
+    assert spec["again"] == [["below/results/sim/x", "below/results/compare/again/x"]]
+    moved = {"a": 0, "b": 0, "again": 0}
+    assert {**spec, **moved} == {**pair.spec(None, how), **moved}
 
 
 AXES: dict[str, list[str]] = {

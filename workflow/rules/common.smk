@@ -3,6 +3,7 @@
 # Needs: config. Makes: names only, no files.
 import hashlib
 import json
+import math
 import os
 import re
 import shlex
@@ -23,7 +24,8 @@ from scxval.catalog.schema import repository
 from scxval.compare import plan as compare_plan
 from scxval.errors import HarnessError, ScxvalError, unknown_name
 from scxval.vm.job import cell_spec, scheduler_record
-from scxval.vm.space import require_for_sweep
+from scxval.vm.slots import SLOTS
+from scxval.vm.space import memory_of, require_for_sweep
 from scxval.files import tree_sha256
 from scxval.simulate.base import library_name
 from scxval.planning import planned, planned_of_archive
@@ -62,6 +64,11 @@ def shipped(path):
 
 PROBE = Path(here("resources/probe"))
 RESULTS = Path(here("results"))
+# Where and when a run happens, which changes nothing in it.
+WHERE = ("vm/node.py", "vm/node_cache.py", "vm/slots.py")
+# Two accelerators, the slower one twice, or one scheduler: the limits of scxval.probe, and some more.
+PROBE_MINUTES = 10
+PROBE_MB = 1400
 BUDGET = "results/budget.json"
 SOURCE = repository() / "src" / "scxval"
 IMAGE = "resources/guest/guest.erofs"
@@ -498,11 +505,21 @@ def before_start():
         print(*lines(cells, known), sep="\n", file=sys.stderr)
     except ScxvalError as error:
         print(f"no estimate: {error}", file=sys.stderr)
-    slots = workflow.global_resources.get("vm_slots").value or len(cells)
+    slots = workflow.global_resources.get("vm_slots").value
+    if workflow.local_exec:
+        # So many that --resources allows are asked for; a cluster's nodes have their own say.
+        os.environ.setdefault(SLOTS, str(slots or 1))
+    else:
+        slots = 0
     try:
         require_for_sweep(cells, CATALOG, slots, Path.cwd())
     except HarnessError as error:
         raise WorkflowError(str(error)) from None
+
+
+def run_minutes():
+    """Minutes that a batch system gives a run: two boots, the job's limit, and the harness around it."""
+    return math.ceil((CONFIG.limits.boot_s + CONFIG.limits.total_s) / 60) + 5
 
 
 def cell_of(wildcards):
@@ -597,26 +614,27 @@ def configured_guests():
     return files
 
 
+def booted(kernel):
+    """What a guest with this kernel is booted from, as inputs. Kernel and image are beyond what Snakemake takes
+    a checksum of: in their place the locks decide, by content, that are written with them.
+    """
+    files = guest_files(kernel)
+    large = {name: ancient(files[name]) for name in ("kernel", "image")}
+    return {
+        **files,
+        **large,
+        "locks": [f"{KERNEL.format(kernel=kernel)}/lock.txt", IMAGE_LOCK],
+    }
+
+
 def kernel_guest(wildcards):
-    return guest_files(wildcards.kernel)
+    return booted(wildcards.kernel)
 
 
 def machine_guest(wildcards):
     """What the machine of a cell is booted from; nothing for the host itself."""
-    files = guest_files(machine_kernel(wildcards))
+    files = booted(machine_kernel(wildcards))
     return {name: [] for name in files} if is_host(wildcards) else files
-
-
-def cell_guest(wildcards):
-    """What the machine of a cell is booted from. Kernel and image are beyond what Snakemake takes a checksum
-    of: in their place, the locks that are written with them decide, by content.
-    """
-    if is_host(wildcards):
-        return {**machine_guest(wildcards), "locks": []}
-    files = machine_guest(wildcards)
-    large = {name: ancient(files[name]) for name in ("kernel", "image")}
-    folder = KERNEL.format(kernel=machine_kernel(wildcards))
-    return {**files, **large, "locks": [f"{folder}/lock.txt", IMAGE_LOCK]}
 
 
 def is_host(wildcards):
@@ -726,7 +744,7 @@ def machine_cpus(wildcards):
 
 
 def machine_memory(wildcards):
-    return CATALOG.machines[wildcards.machine].memory_mib
+    return memory_of(CATALOG.machines[wildcards.machine])
 
 
 def crate_version(wildcards):

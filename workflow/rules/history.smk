@@ -14,6 +14,7 @@ rule summary:
         summary="results/summary.json",
     log:
         "logs/summary.log",
+    localrule: True
     params:
         code=code("summary.py", "history/readings.py", "study/record.py"),
         compare=COMPARE,
@@ -44,6 +45,7 @@ rule judge:
         verdict="results/gate.json",
     log:
         "logs/judge.log",
+    localrule: True
     params:
         code=code("gate.py"),
         settings=GATE,
@@ -64,6 +66,7 @@ rule gate:
         "results/gate.json",
     log:
         "logs/gate.log",
+    localrule: True
     shell:
         """
         python -m scxval.gate check {input:q} >{log:q} 2>&1
@@ -82,6 +85,7 @@ rule history:
         text="results/history/changes.csv",
     log:
         "logs/history.log",
+    localrule: True
     params:
         code=code(
             "history/*",

@@ -5,7 +5,7 @@
 checkpoint probe:
     """Prove each accelerator by booting a guest."""
     input:
-        **guest_files(configured_kernels()[0]),
+        **booted(configured_kernels()[0]),
     output:
         accelerator="resources/probe/accelerator.json",
     log:
@@ -13,7 +13,8 @@ checkpoint probe:
     threads: 2
     resources:
         vm_slots=1,
-        mem_mb=1024,
+        mem_mb=PROBE_MB,
+        runtime=PROBE_MINUTES,
     params:
         code=code("probe/accelerator.py", "vm/launch.py", "vm/qemu.py"),
     message:
@@ -43,7 +44,8 @@ rule probe_scheduler:
     threads: probe_vcpus
     resources:
         vm_slots=1,
-        mem_mb=1024,
+        mem_mb=PROBE_MB,
+        runtime=PROBE_MINUTES,
     params:
         code=code("agent/*", "probe/scheduler.py", "vm/*.py"),
         entry=scheduler_json,
@@ -80,6 +82,7 @@ checkpoint probed:
         table="resources/probe/compatibility/{probes}.md",
     log:
         "logs/probed/{probes}.log",
+    localrule: True
     params:
         code=code("catalog/compatibility.py"),
     shell:
@@ -102,6 +105,7 @@ rule compatibility:
         table="resources/probe/compatibility.md",
     log:
         "logs/compatibility.log",
+    localrule: True
     shell:
         """
         cp {input.matrix:q} {output.matrix:q} 2>{log:q}
@@ -122,6 +126,7 @@ rule snapshot:
     resources:
         vm_slots=1,
         mem_mb=machine_memory,
+        runtime=PROBE_MINUTES,
     params:
         code=code("agent/*", "vm/snapshot.py", "vm/qemu.py", "vm/launch.py"),
         machine=machine_json,

@@ -12,6 +12,7 @@ rule kernel:
         lock=f"{KERNEL}/lock.txt",
     log:
         "logs/kernel/{kernel}.log",
+    localrule: True
     params:
         code=code(
             "provision/kernel.py", "provision/mmdebstrap.py", "provision/settings.py"
@@ -48,6 +49,7 @@ rule kernel_functions:
         functions=f"{KERNEL}/functions.txt",
     log:
         "logs/kernel_functions/{kernel}.log",
+    localrule: True
     params:
         code=code("tracers/btf.py", "formats/btf.py"),
     shell:
@@ -65,6 +67,7 @@ rule guest_image:
         lock=IMAGE_LOCK,
     log:
         "logs/guest_image.log",
+    localrule: True
     params:
         code=code(
             "provision/image.py", "provision/mmdebstrap.py", "provision/settings.py"
@@ -100,6 +103,7 @@ rule build_root:
         lock="resources/buildroot/lock.txt",
     log:
         "logs/build_root.log",
+    localrule: True
     params:
         code=code(
             "provision/image.py", "provision/mmdebstrap.py", "provision/settings.py"
@@ -136,6 +140,7 @@ rule tree_schedulers:
         expand("resources/schedulers/tree/{{kernel}}/{name}", name=tree_names()),
     log:
         "logs/tree_schedulers/{kernel}.log",
+    localrule: True
     params:
         code=code("provision/schedulers.py", "provision/mmdebstrap.py"),
         settings=PROVISION,
@@ -175,6 +180,7 @@ rule simulated_schedulers:
         "resources/simulators/{kernel}/checked.so",
     log:
         "logs/simulated_schedulers/{kernel}.log",
+    localrule: True
     params:
         code=code(
             "provision/simulators.py",
@@ -219,6 +225,7 @@ rule crate:
     wildcard_constraints:
         kind="schedulers|tracers",
         crate=r"scx[a-z0-9_]+",
+    localrule: True
     # cargo takes every core, and only one build at a time may use what they share.
     threads: workflow.cores
     params:

@@ -11,6 +11,7 @@ rule write_plan:
         plan="results/plan.json",
     log:
         "logs/write_plan.log",
+    localrule: True
     params:
         plan=plan_json,
     script:
@@ -26,6 +27,7 @@ rule take_inventory:
         inventory="results/inventory.json",
     log:
         "logs/take_inventory.log",
+    localrule: True
     params:
         code=code("inventory.py"),
         runs=here(compare_plan.RUNS),

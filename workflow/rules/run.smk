@@ -12,6 +12,7 @@ checkpoint choose:
         choice=BUDGET,
     log:
         "logs/choose.log",
+    localrule: True
     params:
         asked=budget_question,
         store=here(CONFIG.history.store),
@@ -23,7 +24,7 @@ checkpoint choose:
 rule run_cell:
     """Run one cell in a fresh virtual machine; trouble in it is an outcome, not a failed job."""
     input:
-        unpack(cell_guest),
+        unpack(machine_guest),
         state=machine_state,
         functions=machine_functions,
         scheduler=scheduler_on_machine,
@@ -40,8 +41,9 @@ rule run_cell:
     resources:
         vm_slots=1,
         mem_mb=machine_memory,
+        runtime=run_minutes(),
     params:
-        code=code("agent/*", "vm/*.py"),
+        code=code("agent/*", "vm/*.py", but=WHERE),
         tracer_code=tracer_code,
         spec=spec_json,
         folder=subpath(output.status, parent=True),

@@ -203,7 +203,7 @@ def accelerator_fails(point: Point) -> Why | None:
         return None
     return (
         Outcome.UNSUPPORTED,
-        f"accelerator {accelerator} did not boot a guest on this host "
+        f"accelerator {accelerator} did not boot a guest where it was probed "
         "(see resources/probe/accelerator.json)",
     )
 

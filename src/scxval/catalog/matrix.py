@@ -45,12 +45,22 @@ def memory_mib() -> int:
 
 
 def this_host(probe: Path) -> Host:
-    """This host, and what the probes left in their folder (resources/probe), if they ran."""
+    """The host that cells run on: what the probes left in their folder (resources/probe), if they ran.
+
+    Its memory and CPUs are those of the node that was probed, so that head and nodes of a cluster make the
+    same plan; without a record, those of this machine.
+    """
     path = probe / "accelerator.json"
     record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    node = record.pop("node", {})
     accelerators = {name: bool(entry["works"]) for name, entry in record.items()}
     compatibility = merge(sorted((probe / "schedulers").glob("*/*/*.json")))
-    return Host(memory_mib(), accelerators, compatibility, len(os.sched_getaffinity(0)))
+    return Host(
+        node.get("memory_mib") or memory_mib(),
+        accelerators,
+        compatibility,
+        node.get("cpus") or len(os.sched_getaffinity(0)),
+    )
 
 
 def plan(config: Config, host: Host) -> Plan:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -178,7 +179,7 @@ def compare(spec: Spec) -> Compared:
         alignments=laid.entries,
         checks=tuple(simulated_again(spec.again)),
         not_measured=not_measured,
-        notes=(*_kernels(a, b), *common.notes, *found.notes, *_run_notes(a, b)),
+        notes=(*_kernels(a, b), *_nodes(a, b), *common.notes, *found.notes, *_run_notes(a, b)),
     )
     return Compared(pair, laid.first)
 
@@ -243,6 +244,18 @@ def _kernels(a: _Runs, b: _Runs) -> list[str]:
     if not all(said) or said[0] == said[1]:
         return []
     return [f"kernels: A ran on {', '.join(said[0])}, B on {', '.join(said[1])}"]
+
+
+def _nodes(a: _Runs, b: _Runs) -> list[str]:
+    """That runs are of more than one machine, which a difference may be of; and how many of each."""
+    said = [Counter(runs.sources[k].node for k in runs.used) for runs in (a, b)]
+    if len({node for side in said for node in side} - {""}) < 2:
+        return []
+    texts = (
+        ", ".join(f"{node or 'not recorded'} ({side[node]})" for node in sorted(side))
+        for side in said
+    )
+    return ["nodes (runs): " + "; ".join(f"{n} {t}" for n, t in zip("AB", texts, strict=True))]
 
 
 def _run_notes(a: _Runs, b: _Runs) -> list[str]:

@@ -58,7 +58,7 @@ class Source:
     `capability` is None. `reasons` are those of its TaskWoke rows, None where it does not fill them;
     `ran` the names of the tasks that had a CPU in the window. `reported` is what the workload
     says of itself. `cpus` are the machine's, None where nobody says; `release` is the kernel's that the
-    guest told, "" where none did. `notes` are for the reader.
+    guest told, `node` the machine that ran it, "" where none did. `notes` are for the reader.
     """
 
     folder: Path
@@ -73,6 +73,7 @@ class Source:
     reported: dict[Key, Cell] = field(default_factory=dict)
     cpus: list[int] | None = None
     release: str = ""
+    node: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -126,7 +127,9 @@ def _ended_well(
         notes.append(trouble)
     source = replace(source, workload_ns=workload_ns, reported=reported, notes=tuple(notes))
     provenance, trouble = _provenance(folder / "provenance.json")
-    source = replace(source, cpus=_cpus(provenance), release=_release(provenance))
+    source = replace(
+        source, cpus=_cpus(provenance), release=_release(provenance), node=_node(provenance)
+    )
     if not simulated:
         step = moved(provenance.get("clocks") or (), clock_step_ns)
         if step:
@@ -263,6 +266,11 @@ def _cpus(provenance: dict[str, Any]) -> list[int] | None:
 def _release(provenance: dict[str, Any]) -> str:
     guest = provenance.get("guest")
     return str(guest.get("release") or "") if isinstance(guest, dict) else ""
+
+
+def _node(provenance: dict[str, Any]) -> str:
+    node = provenance.get("node")
+    return str(node.get("name") or "") if isinstance(node, dict) else ""
 
 
 def _reported(path: Path) -> tuple[dict[Key, Cell], str]:

@@ -81,7 +81,8 @@ class RunRecord:
     """A run with its readings, none when it did not end ok or (`unused`) its clocks moved.
 
     `identity` is a digest of what the run left, so that it is the same run however often it is added.
-    `started_s` is seconds since 1970, by the host's clock.
+    `started_s` is seconds since 1970, by the host's clock. `node` is the machine that ran it; the
+    store does not keep it: to a measurement a host is its CPU and its kernel.
     """
 
     identity: str
@@ -93,6 +94,7 @@ class RunRecord:
     unused: str
     made_with: MadeWith
     readings: tuple[Reading, ...]
+    node: str = ""
 
 
 def read_run(root: Path, path: str, how: Compare) -> RunRecord:
@@ -114,6 +116,7 @@ def read_run(root: Path, path: str, how: Compare) -> RunRecord:
             unused=unused,
             made_with=_made_with(provenance),
             readings=() if unused else tuple(_readings(folder, status, how)),
+            node=str((provenance.get("node") or {}).get("name") or ""),
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise ScxvalError(f"{folder}: not a run that history can keep: {error!r}") from error

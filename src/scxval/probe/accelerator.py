@@ -8,12 +8,15 @@ A device node that opens proves nothing: with some hosts' nested virtualisation 
 from __future__ import annotations
 
 import argparse
+import os
+import platform
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
+from scxval.catalog.matrix import memory_mib
 from scxval.catalog.model import Machine
 from scxval.catalog.outcomes import Outcome
 from scxval.errors import HarnessError, run_step
@@ -21,6 +24,7 @@ from scxval.files import write_json
 from scxval.vm.job import idle_job
 from scxval.vm.launch import Guest, guest_arguments, guest_from
 from scxval.vm.run_job import judge_run, run_job
+from scxval.vm.slots import own_slot
 from scxval.vm.verdict import tail
 
 # A working accelerator boots in a few seconds; emulation on two slow cores takes ten.
@@ -48,6 +52,12 @@ def probe(accelerator: Literal["kvm", "tcg"], guest: Guest, work: Path) -> dict[
     }
 
 
+def probed_node() -> dict[str, Any]:
+    """The machine that this was proved on: what a plan is made for, wherever it is made."""
+    cpus = len(os.sched_getaffinity(0))
+    return {"name": platform.node(), "memory_mib": memory_mib(), "cpus": cpus}
+
+
 def main() -> None:
     """Command line of the probe rule: tries every accelerator, at least one must work."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -57,14 +67,15 @@ def main() -> None:
     guest = guest_from(args)
     work = Path(tempfile.mkdtemp(prefix="probe-", dir=args.output.parent))
     try:
-        kvm = probe("kvm", guest, work)
-        tcg = probe("tcg", guest, work)
+        with own_slot():
+            kvm = probe("kvm", guest, work)
+            tcg = probe("tcg", guest, work)
         for name, record in (("kvm", kvm), ("tcg", tcg)):
             print(f"{name}: {'works' if record['works'] else 'fails: ' + record['reason']}")
         if not kvm["works"] and not tcg["works"]:
             tails = "\n".join(kvm.get("log_tail", []) + tcg.get("log_tail", []))
             raise HarnessError(f"no accelerator boots a guest: {tcg['reason']}\n{tails}")
-        write_json(args.output, {"kvm": kvm, "tcg": tcg})
+        write_json(args.output, {"node": probed_node(), "kvm": kvm, "tcg": tcg})
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

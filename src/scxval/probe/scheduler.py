@@ -25,6 +25,7 @@ from scxval.files import write_json
 from scxval.vm.job import CellSpec, build_job, scheduler_from
 from scxval.vm.launch import Guest, guest_arguments, guest_from
 from scxval.vm.run_job import Run, judge_run, run_job
+from scxval.vm.slots import own_slot
 
 # More runnable tasks than CPUs, that also sleep and fork, for about two seconds of an emulated guest.
 LOAD = Workload(
@@ -113,7 +114,10 @@ def main() -> None:
     )
     guest = guest_from(args)
     spec = probe_spec(args.scheduler, machine, Limits(**args.limits))
-    with tempfile.TemporaryDirectory(prefix=".probe-", dir=args.output.parent) as work:
+    with (
+        own_slot(),
+        tempfile.TemporaryDirectory(prefix=".probe-", dir=args.output.parent) as work,
+    ):
         found = probe_scheduler(spec, guest, args.binary, tuple(args.files), Path(work))
     print(f"{found.scheduler} on {found.release}: {found.outcome} {found.reason}")
     write_json(args.output, asdict(found))

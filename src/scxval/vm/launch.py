@@ -104,7 +104,7 @@ def launch(
     begin = time.monotonic()
     boot: float | None = None
     timed_out = False
-    parent_ended = _watch(parent)
+    parent_ended = ended(parent)
     with running(argv, out / "vm.log") as vm:
         while vm.poll() is None:
             waited = time.monotonic() - begin
@@ -166,7 +166,7 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _watch(pid: int | None) -> Callable[[], bool]:
+def ended(pid: int | None) -> Callable[[], bool]:
     """A check whether a process has ended; it holds the process itself, not a number reused later."""
     if pid is None:
         return lambda: False

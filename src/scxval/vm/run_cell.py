@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scxval import __version__
+from scxval.catalog.outcomes import Outcome
 from scxval.catalog.schema import repository
 from scxval.errors import HarnessError, ScxvalError
 from scxval.files import sha256, tree_sha256, write_json
@@ -28,11 +29,14 @@ from scxval.vm.job import (
     kernel_arguments,
     spec_from_json,
 )
-from scxval.vm.launch import Guest, guest_arguments, guest_from
+from scxval.vm.launch import Guest, ended, guest_arguments, guest_from
 from scxval.vm.launchers import LAUNCHERS
 from scxval.vm.losses import with_counted_losses
+from scxval.vm.node import boot_note, require_accelerator, this_node
+from scxval.vm.node_cache import cache_folder, local_guest
 from scxval.vm.provenance import git_state, host_facts
 from scxval.vm.run_job import Run, judge_run, run_job
+from scxval.vm.slots import Slot, node_slot, slots_allowed
 from scxval.vm.space import FLOOR_MIB, Space, memory_of, raw_mib, require
 from scxval.vm.verdict import Verdict, tail
 
@@ -45,12 +49,13 @@ def run_cell(
     out: Path,
     parent: int | None = None,
     tracers: tuple[Path, ...] = (),
+    slot: Slot | None = None,
 ) -> Verdict:
     """Run a cell and leave status.json, provenance.json and raw/ in `out`.
 
     `functions` is the list of the guest kernel's functions (None for the host), `scheduler` the
     scheduler's binary and the files that it reads, () for the kernel's own, `tracers` the binaries of
-    tracers that the guest's image lacks.
+    tracers that the guest's image lacks. `slot` is what the caller holds of this node.
     Raises HarnessError when nothing can be said about the cell, and then leaves no status.json.
     """
     # A record of an earlier run must not pass for this one's.
@@ -72,9 +77,12 @@ def run_cell(
     run = run_job(job, spec.machine, guest, raw, limits, parent, kernel_arguments(spec))
     run = replace(run, agent=with_counted_losses(run.agent, spec.tracers, job, raw))
     verdict = judge_run(run, raw, spec.lost_events_allowed, limits)
+    if verdict.outcome is Outcome.BOOT_FAILED:
+        verdict = replace(verdict, reason=verdict.reason + boot_note(spec.machine.accelerator))
     record = {
         **provenance(spec, job, run),
         "started_unix_s": started,
+        "node": {**asdict(this_node()), **(asdict(slot) if slot else {})},
         "host": host,
         "digests": digests(guest, spec, scheduler, tracers),
     }
@@ -200,10 +208,20 @@ def main() -> int:
     spec = spec_from_json(args.spec, args.workload)
     guest = guest_from(args) if args.kernel else this_machine.NO_GUEST
     try:
-        scheduler = tuple(args.scheduler)
-        verdict = run_cell(
-            spec, guest, args.functions, scheduler, args.output, args.parent, tuple(args.tracers)
-        )
+        require_accelerator(spec.machine.accelerator)
+        if args.kernel:
+            guest = local_guest(guest, cache_folder())
+        with node_slot(slots_allowed(), ended(args.parent)) as slot:
+            verdict = run_cell(
+                spec,
+                guest,
+                args.functions,
+                tuple(args.scheduler),
+                args.output,
+                args.parent,
+                tuple(args.tracers),
+                slot,
+            )
     except (HarnessError, ScxvalError, OSError) as error:
         print(f"{spec.cell.path}: {error}", file=sys.stderr)
         return 1

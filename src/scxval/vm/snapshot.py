@@ -23,6 +23,7 @@ from scxval.files import write_json
 from scxval.vm import qemu
 from scxval.vm.job import idle_job, write_job
 from scxval.vm.launch import VmSpec, guest_arguments, guest_from, running
+from scxval.vm.slots import own_slot
 from scxval.vm.verdict import tail
 
 HELD = b"scxval: held"
@@ -93,7 +94,10 @@ def main() -> None:
     parser.add_argument("--record", type=Path, required=True, help="how it was made, JSON")
     args = parser.parse_args()
     guest = guest_from(args).absolute()
-    with tempfile.TemporaryDirectory(prefix=".save-", dir=args.output.parent) as name:
+    with (
+        own_slot(),
+        tempfile.TemporaryDirectory(prefix=".save-", dir=args.output.parent) as name,
+    ):
         work = Path(name).resolve()
         write_job(idle_job(), work / "in")
         (work / "out").mkdir()

@@ -38,7 +38,7 @@ def needed(cells: Iterable[Cell], catalog: Catalog, machines_at_once: int) -> Sp
     """What these cells need: all of their files, and the memory of the largest machines at once.
 
     A cell's raw files are estimated by its tracers' `raw_mib` (config/catalog/tracers.yaml says from
-    what they were measured).
+    what they were measured). `machines_at_once` is of this host: 0 where they run elsewhere.
     """
     cells = list(cells)
     if not cells:
@@ -46,7 +46,7 @@ def needed(cells: Iterable[Cell], catalog: Catalog, machines_at_once: int) -> Sp
     parts = (tracer_parts(cell.tracer, catalog.tracers) for cell in cells)
     disk = sum(raw_mib(tracers) + BESIDES_MIB for tracers in parts)
     memory = sorted((memory_of(catalog.machines[c.machine]) for c in cells), reverse=True)
-    return Space(disk + FLOOR_MIB, sum(memory[: max(1, machines_at_once)]))
+    return Space(disk + FLOOR_MIB, sum(memory[:machines_at_once]))
 
 
 def raw_mib(tracers: Iterable[Tracer]) -> int:
