@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from typing import Any
 import yaml
 
 from scxval import __version__
-from scxval.catalog.config import Config, parse_config, read_config_files
+from scxval.catalog.config import PUBLISHED, Config, parse_config, read_config_files
 from scxval.catalog.matrix import this_host
 from scxval.catalog.model import Cell, cell_from_path
 from scxval.errors import HarnessError, ScxvalError
@@ -140,6 +141,15 @@ def _parser() -> argparse.ArgumentParser:
     _history_arguments(history)
     history.set_defaults(command=history_command)
 
+    publish = commands.add_parser(
+        "publish", help="a study of these results: archive, tables, figures and claims"
+    )
+    publish.add_argument("--results", type=Path, default=Path("results"))
+    publish.add_argument("--output", type=Path, default=Path(PUBLISHED), metavar="DIR")
+    publish.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    _config_arguments(publish)
+    publish.set_defaults(command=publish_command)
+
     report = commands.add_parser("report", help="the report again, from what has been run so far")
     report.add_argument("--plan", type=Path, default=Path("results/plan.json"))
     report.add_argument("--runs", type=Path, default=RUNS)
@@ -241,8 +251,22 @@ def doctor_command(_: argparse.Namespace) -> int:
     return int(any(finding.fatal and not finding.ok for finding in findings))
 
 
+def publish_command(args: argparse.Namespace) -> int:
+    """Make a published study; nothing of it is there before all of it is."""
+    from scxval.published.study import publish
+
+    raw = raw_config(args.configfile, args.config)
+    print(publish(args.results, raw, args.output, args.cores))
+    return 0
+
+
 def config_from(files: list[Path], pairs: list[str]) -> Config:
     """The configuration as Snakemake would see it: default file, other files, KEY=VALUE pairs."""
+    return parse_config(raw_config(files, pairs), Path.cwd())
+
+
+def raw_config(files: list[Path], pairs: list[str]) -> dict[str, Any]:
+    """The same before it is checked."""
     raw = read_config_files([DEFAULT_CONFIG, *files])
     for pair in pairs:
         key, equals, text = pair.partition("=")
@@ -252,7 +276,7 @@ def config_from(files: list[Path], pairs: list[str]) -> Config:
         if isinstance(value, dict) and isinstance(raw.get(key), dict):
             value = {**raw[key], **value}
         raw[key] = value
-    return parse_config(raw, Path.cwd())
+    return raw
 
 
 def cells_command(args: argparse.Namespace) -> int:

@@ -54,11 +54,17 @@ def make_clone(path: Path) -> Clone:
     return Clone(path)
 
 
+def link(source: str, place: str) -> None:
+    """A link that is as old as what it leads to, and can be made newer."""
+    there = Path(source).stat()
+    Path(place).symlink_to(Path(source).resolve())
+    os.utime(place, ns=(there.st_atime_ns, there.st_mtime_ns), follow_symlinks=False)
+
+
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone = make_clone(tmp_path_factory.mktemp("content") / "clone")
-    # Links that can be newer than what they lead to.
-    shutil.copytree(RESOURCES, clone.path / "resources", copy_function=os.symlink)
+    shutil.copytree(RESOURCES, clone.path / "resources", copy_function=link)
     done = clone.snakemake("--config", *SWEEP)
     assert done.returncode == 0, done.stdout
     assert {json.loads(f.read_text())["outcome"] for f in clone.runs().values()} == {"ok"}
@@ -77,16 +83,15 @@ def test_touched_files_are_the_same_files(swept: Clone) -> None:
     touched = [
         *(swept.path / "config").rglob("*.json"),
         *(swept.path / "src").rglob("*.py"),
-        *(swept.path / "resources/guest").iterdir(),
-        *(swept.path / "resources/kernel").rglob("*"),
+        # Beyond what Snakemake takes a checksum of.
+        swept.path / "resources/guest/guest.erofs",
+        *(swept.path / "resources/kernel").rglob("vmlinux"),
     ]
     for file in touched:
         os.utime(file, follow_symlinks=False)
     for raw in (swept.path / "results/runs").rglob("raw"):
         os.utime(raw)
-    jobs = swept.jobs()
-    # The probes look at kernel and image by time; runs do not.
-    assert not {"run_cell", "convert", "measure"} & jobs.keys()
+    assert swept.jobs() == {}
 
 
 def test_a_changed_converter_converts_again_and_runs_nothing(swept: Clone) -> None:

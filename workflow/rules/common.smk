@@ -293,6 +293,11 @@ def family_verdicts(family):
     return [f"{folder}/verdicts.json"] if family in CONFIG.compare.families else []
 
 
+def published_file(name):
+    """A file of the published study."""
+    return outside(CONFIG.published / name)
+
+
 def gated_history(wildcards):
     """The history's record, where the gate looks at it."""
     looked_at = CONFIG.gate.max_regressions is not None
@@ -592,26 +597,27 @@ def configured_guests():
     return files
 
 
+def booted(kernel):
+    """What a guest with this kernel is booted from, as inputs. Kernel and image are beyond what Snakemake takes
+    a checksum of: in their place the locks decide, by content, that are written with them.
+    """
+    files = guest_files(kernel)
+    large = {name: ancient(files[name]) for name in ("kernel", "image")}
+    return {
+        **files,
+        **large,
+        "locks": [f"{KERNEL.format(kernel=kernel)}/lock.txt", IMAGE_LOCK],
+    }
+
+
 def kernel_guest(wildcards):
-    return guest_files(wildcards.kernel)
+    return booted(wildcards.kernel)
 
 
 def machine_guest(wildcards):
     """What the machine of a cell is booted from; nothing for the host itself."""
-    files = guest_files(machine_kernel(wildcards))
+    files = booted(machine_kernel(wildcards))
     return {name: [] for name in files} if is_host(wildcards) else files
-
-
-def cell_guest(wildcards):
-    """What the machine of a cell is booted from. Kernel and image are beyond what Snakemake takes a checksum
-    of: in their place, the locks that are written with them decide, by content.
-    """
-    if is_host(wildcards):
-        return {**machine_guest(wildcards), "locks": []}
-    files = machine_guest(wildcards)
-    large = {name: ancient(files[name]) for name in ("kernel", "image")}
-    folder = KERNEL.format(kernel=machine_kernel(wildcards))
-    return {**files, **large, "locks": [f"{folder}/lock.txt", IMAGE_LOCK]}
 
 
 def is_host(wildcards):

@@ -5,7 +5,7 @@
 checkpoint probe:
     """Prove each accelerator by booting a guest."""
     input:
-        **guest_files(configured_kernels()[0]),
+        **booted(configured_kernels()[0]),
     output:
         accelerator="resources/probe/accelerator.json",
     log:

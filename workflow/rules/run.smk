@@ -23,7 +23,7 @@ checkpoint choose:
 rule run_cell:
     """Run one cell in a fresh virtual machine; trouble in it is an outcome, not a failed job."""
     input:
-        unpack(cell_guest),
+        unpack(machine_guest),
         state=machine_state,
         functions=machine_functions,
         scheduler=scheduler_on_machine,

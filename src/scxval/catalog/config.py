@@ -17,6 +17,8 @@ from scxval.errors import ScxvalError, unknown_name
 
 # Of `budget`.
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+# The study that comes with a checkout.
+PUBLISHED = "results/published"
 # On the axis `simulator`: nothing is simulated.
 NO_SIMULATOR = "none"
 
@@ -108,6 +110,9 @@ class Config:
     cache: str
     # Nothing is made anew but what follows from the runs and simulations that are there.
     archived: bool
+    # A folder (scxval.published), and whether its runs are made anew.
+    published: Path
+    remeasure: bool
     # None: as long as it takes.
     budget_s: float | None
     limits: Limits
@@ -190,6 +195,8 @@ def parse_config(raw: Mapping[str, Any], root: Path | None = None) -> Config:
         reps=data["reps"],
         cache=data["cache"],
         archived=data["runs"] == "archived",
+        published=base / data["published"] if data["published"] else repository() / PUBLISHED,
+        remeasure=data["remeasure"],
         budget_s=budget_s(data["budget"]),
         limits=Limits(**data["limits"]),
         lost_events_allowed=data["lost_events_allowed"],
