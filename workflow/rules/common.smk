@@ -364,8 +364,11 @@ def plan_files(wildcards):
     if CONFIG.archived:
         return {}
     chosen = {"budget": BUDGET} if CONFIG.budget_s is not None else {}
-    accelerator = str(PROBE / "accelerator.json")
-    return {"probe": accelerator, "compatibility": probed_matrix(wildcards), **chosen}
+    return {
+        "probe": "resources/probe/accelerator.json",
+        "compatibility": probed_matrix(wildcards),
+        **chosen,
+    }
 
 
 def plan_json(wildcards):
