@@ -29,7 +29,7 @@ from scxval.study.registry import STUDIES
 from ..conftest import ROOT
 
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [ROOT / "README.md", *DOCS]
+PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *DOCS]
 PROGRAM = r"(?:scxval|snakemake|make|python -m) "
 FENCED = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(rf"^ {{4}}({PROGRAM}.*)", re.MULTILINE)

@@ -191,6 +191,14 @@ def test_claims_that_cannot_be_read(tmp_path: Path, text: str) -> None:
         read_claims(tmp_path / "claims.json")
 
 
+def test_two_answers_to_one_question(results: Path) -> None:
+    record = json.loads((results / "compare/tracer/verdicts.json").read_text())
+    record["pairs"].append(record["pairs"][0])
+    write_json(results / "compare/tracer/verdicts.json", record)
+    with pytest.raises(ScxvalError, match="two answers to one question: compare/tracer, ratio"):
+        claims(results)
+
+
 def test_a_family_that_cannot_be_read(results: Path) -> None:
     write_json(results / "compare/tracer/verdicts.json", {"family": "tracer", "pairs": [{}]})
     with pytest.raises(ScxvalError, match=r"not a verdicts\.json"):

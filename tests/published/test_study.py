@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,33 @@ def test_refused_before_anything_runs(
     assert "not a plain name below its folder" in capsys.readouterr().err
     made = [f for f in (tmp_path / "results").rglob("*") if f.is_file()]
     assert made == []
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ("provision: {mirror: elsewhere}", "provision is for each host to say"),
+        ("runs: measured", "runs is for each host to say"),
+        ("catalog: [config/catalog, /srv/mine]", "catalogue /srv/mine is not one of"),
+        ("catalog: results/mine", "catalogue results/mine is not one of"),
+        ("catalog: [config/../results]", "is not one of the checkout's"),
+        ("catalog: ['']", "is not one of the checkout's"),
+        ("compare: {against: [/srv]}", r"compare\.against names results"),
+        ("compare: 1", r"compare\.against names results"),
+        ("- 1", "expected names with entries"),
+        ("{", "not YAML"),
+    ],
+)
+@pytest.mark.parametrize("name", ["rebuild", "remeasure"])
+def test_a_configuration_that_reaches_further(
+    name: str, config: str, words: str, published: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (published / CONFIG).write_text(config)
+    write_sums(published)
+    assert step(name, published, tmp_path) == 1
+    assert re.search(words, capsys.readouterr().err)
+    assert not (tmp_path / "results" / name / "work").exists()
 
 
 def test_nothing_to_publish(

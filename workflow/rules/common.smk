@@ -305,6 +305,13 @@ def published_file(name):
     return outside(CONFIG.published / name)
 
 
+def checkout(wildcards):
+    """Digest of all of this checkout that decides what comes of an archive: package, rules, catalogue."""
+    tops = ("src/scxval", "workflow", "config")
+    files = (f for top in tops for f in (repository() / top).rglob("*"))
+    return tree_sha256(sorted(f for f in files if f.is_file() and f.suffix != ".pyc"))
+
+
 def gated_history(wildcards):
     """The history's record, where the gate looks at it."""
     looked_at = CONFIG.gate.max_regressions is not None
@@ -364,8 +371,11 @@ def plan_files(wildcards):
     if CONFIG.archived:
         return {}
     chosen = {"budget": BUDGET} if CONFIG.budget_s is not None else {}
-    accelerator = str(PROBE / "accelerator.json")
-    return {"probe": accelerator, "compatibility": probed_matrix(wildcards), **chosen}
+    return {
+        "probe": "resources/probe/accelerator.json",
+        "compatibility": probed_matrix(wildcards),
+        **chosen,
+    }
 
 
 def plan_json(wildcards):

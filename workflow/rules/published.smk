@@ -17,7 +17,7 @@ rule rebuild_published:
         "logs/rebuild_published.log",
     threads: workflow.cores
     params:
-        code=code("**/*.py"),
+        code=checkout,
         published=subpath(input.sums, parent=True),
     message:
         "Make the published tables and figures from their archive: usually 3 minutes on 2 cores"
@@ -50,7 +50,7 @@ rule remeasure_published:
     resources:
         vm_slots=1,
     params:
-        code=code("**/*.py"),
+        code=checkout,
         published=subpath(input.sums, parent=True),
     message:
         "Measure the published runs again: usually 30 s each"

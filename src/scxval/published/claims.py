@@ -73,9 +73,15 @@ class Judged:
 
 
 def answers(results: Path) -> dict[tuple[str, str, str], Claim]:
-    """Every question of a folder of results by its key. Raises ScxvalError for what cannot be read."""
+    """Every question of a folder of results by its key. Raises ScxvalError for what cannot be
+    read, or has two answers.
+    """
     found = [*_of_studies(results), *_of_families(results)]
-    return {answer.key: answer for answer in found}
+    by_key = {answer.key: answer for answer in found}
+    if len(by_key) < len(found):
+        twice = next(a for a in found if by_key[a.key] is not a)
+        raise ScxvalError(f"{results}: two answers to one question: {', '.join(twice.key)}")
+    return by_key
 
 
 def claims(results: Path) -> list[Claim]:

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from scxval.catalog.config import parse_config
-from scxval.catalog.schema import repository
+from scxval.catalog.schema import read_yaml, repository
 from scxval.errors import HarnessError, ScxvalError
 from scxval.files import write_json
 from scxval.planning import planned_of_archive
@@ -84,11 +84,12 @@ def publish(results: Path, raw: Mapping[str, Any], output: Path, cores: int) -> 
     planned = planned_of_archive(parse_config(raw, Path.cwd()), results)
     if not planned.plan.cells:
         raise ScxvalError(f"no run of this configuration lies below {results / 'runs'}")
+    kept = {key: value for key, value in raw.items() if key not in _OF_THE_HOST}
+    check_config(kept, output)
     with tempfile.TemporaryDirectory(prefix="scxval-publish-") as scratch:
         part, work = Path(scratch) / "published", Path(scratch) / "work"
         part.mkdir()
         pack(records(results, planned), part / ARCHIVE)
-        kept = {key: value for key, value in raw.items() if key not in _OF_THE_HOST}
         (part / CONFIG).write_text(yaml.safe_dump(kept, width=110), encoding="utf-8")
         _make_again(part, work, cores)
         for name, file in made(work / "results").items():
@@ -100,6 +101,30 @@ def publish(results: Path, raw: Mapping[str, Any], output: Path, cores: int) -> 
     counts = f"{len(planned.plan.cells)} runs, {len(planned.simulations.cells)} simulations"
     size = sum(f.stat().st_size for f in output.rglob("*") if f.is_file())
     return f"{output}: {counts}, {len(read_claims(output / CLAIMS))} claims, {size} bytes"
+
+
+def check_config(config: Mapping[str, Any], where: Path) -> None:
+    """Raise ScxvalError for a study's configuration that reaches beyond the study and this checkout.
+
+    One that comes from elsewhere must not say where a guest's packages are from, or what runs on this host.
+    """
+    foreign = sorted(set(config) & set(_OF_THE_HOST))
+    if foreign:
+        raise ScxvalError(
+            f"{where}: refused: {foreign[0]} is for each host to say, and in no study"
+        )
+    named = config.get("catalog", [])
+    for folder in named if isinstance(named, list) else [named]:
+        parts = Path(str(folder)).parts
+        if parts[:1] != ("config",) or ".." in parts:
+            raise ScxvalError(
+                f"{where}: refused: catalogue {folder} is not one of the checkout's config/"
+            )
+    compare = config.get("compare", {})
+    if not isinstance(compare, Mapping) or compare.get("against"):
+        raise ScxvalError(
+            f"{where}: refused: compare.against names results that are not in the study"
+        )
 
 
 def _replace(output: Path, by: Path) -> None:
@@ -117,7 +142,7 @@ def rebuild(published: Path, folder: Path, cores: int) -> Outcomes:
 
     Raises ScxvalError for a study or an archive that must not be used, HarnessError when the workflow fails.
     """
-    names = check_folder(published)
+    names = _checked(published)
     work = folder / "work"
     _make_again(published, work, cores)
     write_claims(work / "results", work / CLAIMS)
@@ -142,7 +167,7 @@ def remeasure(published: Path, folder: Path, cores: int) -> Outcomes:
     Goes on where an earlier call was interrupted. Guests are those of the resources/ beside the results/ that
     `folder` lies in. Leaves claims.csv in `folder`. Raises as `rebuild`.
     """
-    check_folder(published)
+    _checked(published)
     claims = read_claims(published / CLAIMS)
     members = verify(published / ARCHIVE)
     work = folder / "work"
@@ -157,6 +182,13 @@ def remeasure(published: Path, folder: Path, cores: int) -> Outcomes:
     write_table(judged, folder / "claims.csv")
     failed = [one for one in judged if one.outcome is Outcome.NOT_REPRODUCED]
     return Outcomes(not failed, tuple(line(one) for one in judged), summary(judged))
+
+
+def _checked(published: Path) -> list[str]:
+    """The files of a study that may be used. Raises ScxvalError."""
+    names = check_folder(published)
+    check_config(read_yaml(published / CONFIG), published / CONFIG)
+    return names
 
 
 def _make_again(published: Path, work: Path, cores: int) -> None:
