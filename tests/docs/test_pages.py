@@ -29,7 +29,7 @@ from scxval.study.registry import STUDIES
 from ..conftest import ROOT
 
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [ROOT / "README.md", *DOCS]
+PAGES = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *DOCS]
 PROGRAM = r"(?:scxval|snakemake|make|python -m) "
 FENCED = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(rf"^ {{4}}({PROGRAM}.*)", re.MULTILINE)
@@ -45,6 +45,8 @@ VALUED = {
     "--executor",
     "--jobs",
     "--forcerun",
+    "--workflow-profile",
+    "--group-components",
 }
 
 
@@ -175,6 +177,7 @@ def test_commands_are_what_the_programs_take(page: str, line: str) -> None:
         "scxval view --prot 1 a",
         "scxval compare A",
         "snakemake nothing",
+        "snakemake --groups run_sell=cell",
         "snakemake --configfile config/nothing.yaml",
         "snakemake --config schedular=fair",
         "make nothing",
@@ -267,7 +270,7 @@ def _snakemake(words: list[str]) -> str:
 
 def _sorted(words: list[str]) -> tuple[list[str], list[str], set[str]]:
     """Configuration files, settings and targets of a command; paths of results are no targets to check."""
-    taken: dict[str, list[str]] = {"--configfile": [], "--config": [], "": []}
+    taken: dict[str, list[str]] = {"--configfile": [], "--config": [], "--groups": [], "": []}
     taking = ""
     skip = False
     for word in words:
@@ -278,7 +281,9 @@ def _sorted(words: list[str]) -> tuple[list[str], list[str], set[str]]:
             skip = word in VALUED
         else:
             taken[taking].append(word)
-    return taken["--configfile"], taken["--config"], {w for w in taken[""] if "/" not in w}
+    grouped = {pair.partition("=")[0] for pair in taken["--groups"]}
+    named = {w for w in taken[""] if "/" not in w} | grouped
+    return taken["--configfile"], taken["--config"], named
 
 
 def test_every_metric_has_its_paragraph() -> None:

@@ -51,6 +51,8 @@ def test_cells_ran_under_their_schedulers(chain: Workdir) -> None:
     assert rusty["scheduler"]["before"] == rusty["scheduler"]["after"]
     fair = json.loads((cell_folder(chain, "fair") / "status.json").read_text())
     assert fair["scheduler"]["after"]["state"] != "enabled"
+    node = json.loads((cell_folder(chain, "fair") / "provenance.json").read_text())["node"]
+    assert node["name"] and node["batch"] == "" and node["at_once"] == 1
 
 
 def test_events_show_the_scheduler_at_work(chain: Workdir) -> None:

@@ -57,7 +57,7 @@ def test_the_example_of_the_page(tmp_path: Path) -> None:
     assert "Nothing to be done" in again.stdout, again.stdout
     # Its own command line reaches the module through the key that it gives to it.
     more = workdir.snakemake("--dry-run", *SLOTS, "--config", "scxval={reps: 2}")
-    assert re.search(r"^scxval_run_cell +1$", more.stdout, re.MULTILINE), more.stdout
+    assert re.search(r"^validation_run_cell +1$", more.stdout, re.MULTILINE), more.stdout
 
 
 def test_every_stage_below_the_prefix(tmp_path: Path, stopped: Workdir) -> None:
@@ -65,7 +65,7 @@ def test_every_stage_below_the_prefix(tmp_path: Path, stopped: Workdir) -> None:
     given = yaml.safe_dump({"scxval": yaml.safe_load("\n".join(map(as_yaml, EVERY_STAGE)))})
     workdir = importer(tmp_path, given)
     copy_runs(stopped.path / "results/runs", tmp_path / "validation/results/runs")
-    targets = ("scxval_all", "scxval_history", "scxval_perfetto", "scxval_gate")
+    targets = ("validation_all", "validation_history", "validation_perfetto", "validation_gate")
     done = workdir.snakemake(*targets, *SLOTS)
     assert done.returncode == 0, done.stdout
     assert "run_cell" not in done.stdout

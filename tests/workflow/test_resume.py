@@ -20,6 +20,8 @@ CELL = "scx_simple/periodic_mix/none/taskset/tcg2/rep0"
 WALL = {
     r"(sim|compare/again)/.*/status\.json": rb'"wall_s": [\d.]+',
     r"report/tables/simulations\.csv": rb",[\d.]+$",
+    # By its digest.
+    r"inventory\.json": rb'"status\.json": "[0-9a-f]{64}"',
     r"report/index\.html": rb">\d+\.\d</td",
 }
 

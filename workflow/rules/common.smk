@@ -74,6 +74,7 @@ SOURCE = repository() / "src" / "scxval"
 IMAGE = "resources/guest/guest.erofs"
 IMAGE_LOCK = "resources/guest/lock.txt"
 KERNEL = "resources/kernel/{kernel}"
+KERNEL_LOCK = f"{KERNEL}/lock.txt"
 RUN_PATH = "{scheduler}/{workload}/{tracer}/{isolation}/{machine}/rep{rep}"
 RUN_DIR = f"results/runs/{RUN_PATH}"
 SIM_CELL = "{simulator}/{scheduler}/{workload}/{machine}/seed{seed}"
@@ -371,8 +372,11 @@ def plan_files(wildcards):
     if CONFIG.archived:
         return {}
     chosen = {"budget": BUDGET} if CONFIG.budget_s is not None else {}
-    accelerator = str(PROBE / "accelerator.json")
-    return {"probe": accelerator, "compatibility": probed_matrix(wildcards), **chosen}
+    return {
+        "probe": "resources/probe/accelerator.json",
+        "compatibility": probed_matrix(wildcards),
+        **chosen,
+    }
 
 
 def plan_json(wildcards):
@@ -630,7 +634,7 @@ def booted(kernel):
     return {
         **files,
         **large,
-        "locks": [f"{KERNEL.format(kernel=kernel)}/lock.txt", IMAGE_LOCK],
+        "locks": [KERNEL_LOCK.format(kernel=kernel), IMAGE_LOCK],
     }
 
 

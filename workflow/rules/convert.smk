@@ -80,7 +80,6 @@ rule choose_part:
         f"logs/choose_part/{RUN_LOG}",
     wildcard_constraints:
         tracer=SEVERAL_TRACERS,
-    localrule: True
     shell:
         """
         cp {input.events:q} {output.events:q} 2>{log:q}

@@ -2,6 +2,11 @@
 # What guests are made of. Needs: a Debian mirror, and the crate registry for crates.
 # Makes: resources/{kernel,guest,buildroot,schedulers}/, each with a lock.txt of exact versions.
 
+# What is too large for a checksum of Snakemake's is an input by its lock, which is written with it: `ancient`
+# leaves its own time out.
+BUILD_ROOT = "resources/buildroot/root.tar"
+BUILD_ROOT_LOCK = "resources/buildroot/lock.txt"
+
 
 rule kernel:
     """A guest kernel with sched_ext and its initramfs, from Debian packages."""
@@ -9,7 +14,7 @@ rule kernel:
         kernel=f"{KERNEL}/vmlinux",
         initramfs=f"{KERNEL}/initramfs.cpio",
         source=f"{KERNEL}/source.deb",
-        lock=f"{KERNEL}/lock.txt",
+        lock=KERNEL_LOCK,
     log:
         "logs/kernel/{kernel}.log",
     localrule: True
@@ -44,7 +49,8 @@ rule kernel:
 rule kernel_functions:
     """The kernel's functions, by its own type information: tracers choose their probes by them."""
     input:
-        kernel=f"{KERNEL}/vmlinux",
+        kernel=ancient(f"{KERNEL}/vmlinux"),
+        lock=KERNEL_LOCK,
     output:
         functions=f"{KERNEL}/functions.txt",
     log:
@@ -99,8 +105,8 @@ rule build_root:
     input:
         packages=shipped("envs/buildroot.packages"),
     output:
-        root="resources/buildroot/root.tar",
-        lock="resources/buildroot/lock.txt",
+        root=BUILD_ROOT,
+        lock=BUILD_ROOT_LOCK,
     log:
         "logs/build_root.log",
     localrule: True
@@ -133,9 +139,10 @@ rule build_root:
 rule tree_schedulers:
     """The kernel source's own sched_ext schedulers, built for the guest kernel's BTF."""
     input:
-        root="resources/buildroot/root.tar",
-        kernel=f"{KERNEL}/vmlinux",
-        source=f"{KERNEL}/source.deb",
+        root=ancient(BUILD_ROOT),
+        kernel=ancient(f"{KERNEL}/vmlinux"),
+        source=ancient(f"{KERNEL}/source.deb"),
+        locks=[BUILD_ROOT_LOCK, KERNEL_LOCK],
     output:
         expand("resources/schedulers/tree/{{kernel}}/{name}", name=tree_names()),
     log:
@@ -170,9 +177,10 @@ rule tree_schedulers:
 rule simulated_schedulers:
     """The kernel source's own schedulers as native libraries, for the built-in simulator."""
     input:
-        root="resources/buildroot/root.tar",
-        kernel=f"{KERNEL}/vmlinux",
-        source=f"{KERNEL}/source.deb",
+        root=ancient(BUILD_ROOT),
+        kernel=ancient(f"{KERNEL}/vmlinux"),
+        source=ancient(f"{KERNEL}/source.deb"),
+        locks=[BUILD_ROOT_LOCK, KERNEL_LOCK],
     output:
         expand("resources/simulators/{{kernel}}/{name}.json", name=tree_names()),
         "resources/simulators/{kernel}/models.json",
@@ -216,7 +224,8 @@ rule simulated_schedulers:
 rule crate:
     """One sched_ext scheduler or tracer from the Rust registry."""
     input:
-        root="resources/buildroot/root.tar",
+        root=ancient(BUILD_ROOT),
+        lock=BUILD_ROOT_LOCK,
     output:
         binary="resources/{kind}/crate/{crate}",
         lock="resources/{kind}/crate/{crate}.lock.txt",
