@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,22 +37,23 @@ SWEEP = [
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def cluster() -> Iterator[None]:
     """The daemons, while the tests of this file run."""
     if slurm.CONF.is_symlink():
         # Of tests that were killed.
         slurm.stop(slurm.CONF.readlink().parent)
     assert not slurm.missing(), slurm.missing()
-    folder = tmp_path_factory.mktemp("slurm")
-    try:
-        slurm.start(folder)
-        yield folder
-    finally:
-        slurm.stop(folder)
+    # Not a folder of pytest's: munge wants a socket that every user can reach.
+    with tempfile.TemporaryDirectory(prefix="scxval-slurm-") as name:
+        try:
+            slurm.start(Path(name))
+            yield
+        finally:
+            slurm.stop(Path(name))
 
 
 @pytest.fixture(scope="module")
-def swept(make_workdir, cluster: Path) -> Workdir:
+def swept(make_workdir, cluster: None) -> Workdir:
     workdir: Workdir = make_workdir("on-slurm")
     (workdir.path / "workflow").symlink_to(ROOT / "workflow")
     done = workdir.snakemake(*SITE, *SWEEP)
