@@ -33,6 +33,8 @@ SWEEP = [
     "--config",
     *("scheduler=scx_simple", "tracer=none", "machine=tcg2", "isolation=none", "reps=1"),
     *("simulator=none", "compare={families: []}", "studies=[]"),
+    # A node is as slow as what else runs on it, and no test is timed.
+    "limits={boot_s: 180, attach_s: 180, total_s: 500}",
 ]
 
 
