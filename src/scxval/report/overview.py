@@ -6,7 +6,7 @@ Nothing is judged here, and nothing summed up beyond counting: a square has the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -182,15 +182,20 @@ def target(anchor: str) -> str:
     return "#" + quote(anchor, safe="/:")
 
 
+def cell_paths(inputs: Inputs) -> Callable[[str], str]:
+    """From a run as records name it, by where it lies, to its cell's path."""
+    known = {str(run.folder): run.cell.path for run in inputs.runs}
+    return lambda path: known.get(path, path.removeprefix(RUNS))
+
+
 def pairs_of_cells(inputs: Inputs, judged: VerdictSection) -> dict[str, list[Lead]]:
     """The pairs that each run is in, by the run's path: from a cell to what was concluded from it."""
-    cells = {str(run.folder): run.cell.path for run in inputs.runs}
+    path_of = cell_paths(inputs)
     found: dict[str, list[Lead]] = {}
     for family in judged.families:
         for pair in (*family.pairs, *family.bare):
             for run in pair.group_runs:
                 name = f"{family.record.name}: {pair.record.a.name} and {pair.record.b.name}"
                 lead = Lead(name, pair.verdict.style, target(pair.anchor), pair.verdict.words)
-                path = cells.get(run.path, run.path.removeprefix(RUNS))
-                found.setdefault(path, []).append(lead)
+                found.setdefault(path_of(run.path), []).append(lead)
     return found

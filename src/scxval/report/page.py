@@ -107,6 +107,7 @@ def render(
         "workloads": measured,
         "timelines": timelines,
         "overview": overview.overview(inputs, judged, answered.shown, drawn),
+        "cell_path": overview.cell_paths(inputs),
         "pairs_of": overview.pairs_of_cells(inputs, judged),
         "timeline_anchor": overview.timeline_anchor,
         "target": overview.target,
