@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ SHIPPED = ROOT / PUBLISHED
 # Few enough cells for a test: two groups of four runs, and no simulation.
 FEW = [
     *("scheduler=fair", "tracer=[none,bpftrace]", "simulator=none"),
-    *("studies=tracer_overhead", "compare={families: [tracer_none]}"),
+    *("studies=[tracer_overhead]", "compare={families: [tracer_none]}"),
 ]
 
 
@@ -61,9 +62,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     top = tmp_path_factory.mktemp("small")
     (top / "config").symlink_to(ROOT / "config")
     unpack(SHIPPED / ARCHIVE, top / "results")
-    command = ["scxval", "publish", "--configfile", "config/published.yaml", "--config", *FEW]
-    done = subprocess.run([*command, "--output", "study"], cwd=top, check=False,
-                          capture_output=True, text=True)  # fmt: skip
+    config = ["--configfile", "config/published.yaml", "--config", *FEW]
+    command = [sys.executable, "-m", "scxval", "publish", *config, "--output", "study"]
+    done = subprocess.run(command, cwd=top, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "study: 8 runs, 0 simulations" in done.stdout
     return top / "study"
@@ -110,7 +111,7 @@ def test_a_difference_fails_and_is_named(small: Path, tmp_path: Path) -> None:
     done = workdir.snakemake("published", *axes)
     assert done.returncode == 1, done.stdout
     (line,) = record(workdir, "rebuilt")["lines"]
-    assert line.startswith("compare/tracer_none/verdicts.csv: line 2, column 12: published")
+    assert line.startswith("compare/tracer_none/verdicts.csv: line 2, column 13: published")
     assert line in done.stdout
 
 

@@ -20,7 +20,7 @@ rule rebuild_published:
         code=checkout,
         published=subpath(input.sums, parent=True),
     message:
-        "Make the published tables and figures from their archive: usually 3 minutes on 2 cores"
+        "Make the published tables and figures from their archive: usually 4 minutes on 2 cores"
     shell:
         """
         python -m scxval.published rebuild \
