@@ -76,7 +76,8 @@ def test_same_contents_same_bytes(packed: Path, tmp_path: Path) -> None:
 
 def test_tools_that_everybody_has_can_check_it(packed: Path, tmp_path: Path) -> None:
     with tarfile.open(packed) as tar:
-        tar.extractall(tmp_path, filter="data")
+        # Our own: Python 3.11.2, Debian 12's, has no filters yet.
+        tar.extractall(tmp_path)
     for line in (tmp_path / NAME).read_text().splitlines():
         digest, name = line.split("  ")
         assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
