@@ -20,7 +20,7 @@ from scxval.errors import ScxvalError
 from scxval.planning import planned
 from scxval.planning.budget import (
     Question,
-    choice_here,
+    choice_made,
     choose,
     question,
     read_choice,
@@ -117,12 +117,23 @@ def test_the_choice_stays_until_the_question_is_another(tmp_path: Path) -> None:
     write_choice(json.dumps(asdict(asked)), tmp_path / "no.sqlite", tmp_path / "runs", file)
     there = read_choice(file)
     assert len(there.taken) == 2
+    assert choice_made(asked, file) == there
+    assert choice_made(Question(90.0, asked.groups, [], asked.companions), file) is None
+    assert choice_made(Question(60.0, {names[0]: 2}, [], {names[0]: []}), file) is None
+    assert choice_made(asked, tmp_path / "none.json") is None
     # What was run since would choose others.
     known = timing([Begun(10.0, tuple(there.taken[0].group.split("/")), 0)])
-    assert choice_here(asked, file, known) == there
-    more = Question(90.0, asked.groups, [], asked.companions)
-    assert len(choice_here(more, file, known).taken) == 3
-    assert choice_here(asked, tmp_path / "none.json", timing([])) == there
+    assert choose(asked, known) != there
+    group = there.taken[0].group
+    for rep, start in enumerate((0.0, 10.0)):
+        (tmp_path / f"runs/{group}/rep{rep}").mkdir(parents=True)
+        record = json.dumps({"started_unix_s": start})
+        (tmp_path / f"runs/{group}/rep{rep}/provenance.json").write_text(record)
+    write_choice(json.dumps(asdict(asked)), tmp_path / "no.sqlite", tmp_path / "runs", file)
+    assert read_choice(file) == there
+    file.unlink()
+    write_choice(json.dumps(asdict(asked)), tmp_path / "no.sqlite", tmp_path / "runs", file)
+    assert len(read_choice(file).taken) == 3
 
 
 def test_lines_say_how_much_and_why(raw_config: dict[str, Any]) -> None:

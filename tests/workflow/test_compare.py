@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -15,26 +16,26 @@ from .conftest import Workdir
 
 pytestmark = pytest.mark.workflow
 
+NOW = int(time.time())
 SCHEDULERS = ("scx_simple", "scx_central")
 AXES = ["scheduler=[scx_simple,scx_central]", "machine=tcg4", "reps=2"]
 
 
 def stand_in(path: Path, text: str, second: int) -> None:
-    """A file that is older than what is made from it."""
+    """A file that is newer than the checkout, and older than what is made from it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    os.utime(path, (1_700_000_000 + second, 1_700_000_000 + second))
+    os.utime(path, (NOW + second, NOW + second))
 
 
 @pytest.fixture
 def workdir(tmp_path: Path) -> Workdir:
     (tmp_path / "config").symlink_to(ROOT / "config")
-    for name in ("guest", "buildroot"):
-        stand_in(tmp_path / f"envs/{name}.packages", "", 0)
     resources = tmp_path / "resources"
     for name in ("vmlinux", "initramfs.cpio", "source.deb", "lock.txt", "functions.txt"):
         stand_in(resources / "kernel" / KERNEL / name, "", 1)
-    stand_in(resources / "guest/guest.erofs", "", 1)
+    for name in ("guest.erofs", "lock.txt"):
+        stand_in(resources / "guest" / name, "", 1)
     works = {name: {"works": name == "tcg"} for name in ("kvm", "tcg")}
     stand_in(resources / "probe/accelerator.json", json.dumps(works), 2)
     for scheduler in SCHEDULERS:

@@ -186,6 +186,11 @@ def test_a_budget_is_kept_for_the_whole_sweep(swept: Clone) -> None:
     assert {e["outcome"] for e in plan["excluded"]} <= {"left_out"}
     again = swept.snakemake("results/plan.json", "--config", *SWEEP, *words)
     assert "Nothing to be done" in again.stdout
+    # Snakemake takes a script that is newer for another one.
+    os.utime(swept.path / "workflow/scripts/choose.py")
+    again = swept.snakemake("results/plan.json", "--config", *SWEEP, *words)
+    assert again.returncode == 0, again.stdout
+    assert json.loads((swept.path / "results/budget.json").read_text()) == choice
     wider = swept.snakemake("results/plan.json", "--config", *SWEEP, words[0], "budget=1h")
     assert wider.returncode == 0, wider.stdout
     assert len(json.loads((swept.path / "results/plan.json").read_text())["cells"]) == 3

@@ -29,7 +29,7 @@ from scxval.vm.space import memory_of, require_for_sweep
 from scxval.files import tree_sha256
 from scxval.simulate.base import library_name
 from scxval.planning import planned, planned_of_archive
-from scxval.planning.budget import question, read_choice
+from scxval.planning.budget import choice_made, question, read_choice
 from scxval.planning.timing import known_timing, lines
 from scxval.simulate.plan import SimulationCell
 from scxval.simulate.spec import simulation_spec

@@ -33,8 +33,12 @@ def measured():
     host = current_host()
     if CONFIG.budget_s is None:
         return planned(CONFIG, host)
-    checkpoints.choose.get()
-    return planned(CONFIG, host, read_choice(Path(here(BUDGET))))
+    file = Path(here(BUDGET))
+    choice = choice_made(question(CONFIG, planned(CONFIG, host).plan), file)
+    if choice is None:
+        checkpoints.choose.get()
+        choice = read_choice(file)
+    return planned(CONFIG, host, choice)
 
 
 def current_plan():

@@ -9,7 +9,8 @@ checkpoint choose:
         probe="resources/probe/accelerator.json",
         compatibility=probed_matrix,
     output:
-        choice=BUDGET,
+        # What is there stays as long as it answers the question: a sweep goes on with the cells that it has.
+        choice=update(BUDGET),
     log:
         "logs/choose.log",
     localrule: True

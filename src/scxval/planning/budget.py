@@ -170,14 +170,13 @@ def _why(name: str, known: Timing) -> str:
     return "measured longest ago" if _last(name, known) else "never measured"
 
 
-def choice_here(asked: Question, chosen: Path, known: Timing) -> Choice:
-    """The choice that a sweep here has made of the same question; else the one that it would make now."""
-    if chosen.exists():
-        there = read_choice(chosen)
-        groups = {one.group: one.cells for one in (*there.taken, *there.left_out)}
-        if (there.budget_s, groups) == (asked.budget_s, asked.groups):
-            return there
-    return choose(asked, known)
+def choice_made(asked: Question, file: Path) -> Choice | None:
+    """The choice that a sweep here has made of the same question, if it has."""
+    if not file.exists():
+        return None
+    there = read_choice(file)
+    groups = {one.group: one.cells for one in (*there.taken, *there.left_out)}
+    return there if (there.budget_s, groups) == (asked.budget_s, asked.groups) else None
 
 
 def within(plan: Plan, choice: Choice) -> Plan:
@@ -197,8 +196,12 @@ def within(plan: Plan, choice: Choice) -> Plan:
 
 
 def write_choice(asked: str, store: Path, runs: Path, output: Path) -> None:
-    """Choose by a question in JSON and by what history and results tell; results/budget.json."""
-    choice = choose(Question(**json.loads(asked)), known_timing(store, runs))
+    """Choose by a question in JSON and by what history and results tell; results/budget.json.
+
+    What stands in the file stays when it answers the same question.
+    """
+    wanted = Question(**json.loads(asked))
+    choice = choice_made(wanted, output) or choose(wanted, known_timing(store, runs))
     record = {
         "schema": SCHEMA,
         "budget_s": choice.budget_s,

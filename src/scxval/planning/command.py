@@ -11,7 +11,7 @@ from scxval.catalog.config import Config
 from scxval.catalog.exclusion import Host
 from scxval.catalog.matrix import plan
 from scxval.planning import Planned, planned, planned_of_archive
-from scxval.planning.budget import Choice, choice_here, question
+from scxval.planning.budget import Choice, choice_made, choose, question
 from scxval.planning.timing import Timing, known_timing, lines, to_run
 
 
@@ -66,5 +66,5 @@ def sweep(config: Config, host: Host, results: Path) -> Sweep:
     choice = None
     if config.budget_s is not None:
         asked = question(config, plan(config, host))
-        choice = choice_here(asked, results / "budget.json", known)
+        choice = choice_made(asked, results / "budget.json") or choose(asked, known)
     return Sweep(config, planned(config, host, choice), choice, known, runs)
