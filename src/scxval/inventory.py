@@ -18,7 +18,7 @@ from scxval.errors import ScxvalError, answer
 from scxval.files import read_record, sha256, write_json
 
 SCHEMA = 1
-# Of a run or a simulation; parts/ are those of several tracers, beside their own capability.
+# Of a run or a simulation, in the order of the stages (docs/contracts.md).
 NAMES = (
     "status.json",
     "provenance.json",
@@ -27,6 +27,7 @@ NAMES = (
     "metrics.parquet",
     "stats.parquet",
 )
+# What each of several tracers has, in parts/<tracer>/.
 PARTS = ("capability.json", "events.parquet")
 
 

@@ -17,7 +17,7 @@ from scxval.cache import FOLDER as CACHE_FOLDER
 from scxval.catalog.combination import TOGETHER, part_names, tracer_parts
 from scxval.catalog.comparison import FAMILIES
 from scxval.catalog.config import over_defaults, parse_config
-from scxval.catalog.matrix import calibration_cell, probes, this_host
+from scxval.catalog.matrix import calibration_cell, plan, probes, this_host
 from scxval.catalog.model import AXES, Cell
 from scxval.catalog.programs import host_program
 from scxval.catalog.schema import repository

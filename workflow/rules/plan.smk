@@ -34,7 +34,7 @@ def measured():
     if CONFIG.budget_s is None:
         return planned(CONFIG, host)
     file = Path(here(BUDGET))
-    choice = choice_made(question(CONFIG, planned(CONFIG, host).plan), file)
+    choice = choice_made(question(CONFIG, plan(CONFIG, host)), file)
     if choice is None:
         checkpoints.choose.get()
         choice = read_choice(file)
@@ -48,7 +48,7 @@ def current_plan():
 
 def budget_question(wildcards):
     """What there is to choose from, as JSON."""
-    return json.dumps(asdict(question(CONFIG, planned(CONFIG, current_host()).plan)))
+    return json.dumps(asdict(question(CONFIG, plan(CONFIG, current_host()))))
 
 
 def needed_probes():

@@ -61,7 +61,13 @@ rule report:
     log:
         "logs/report.log",
     params:
-        code=code("report/*", "study/record.py", "study/table.py", "compare/table.py"),
+        code=code(
+            "report/*",
+            "inventory.py",
+            "study/record.py",
+            "study/table.py",
+            "compare/table.py",
+        ),
         runs=here("results/runs"),
         simulations=here("results/sim"),
         agreement=here(agreement_plan.ROOT),

@@ -41,3 +41,8 @@ def tracer_parts(value: str, tracers: Mapping[str, Tracer]) -> tuple[Tracer, ...
                 f"tracer {value!r}: {part.module} would run twice; run each in a cell of its own"
             )
     return parts
+
+
+def is_none(value: str, tracers: Mapping[str, Tracer]) -> bool:
+    """Whether a value of the tracer axis stands for no tracer. Raises ScxvalError as `tracer_parts`."""
+    return not any(part.module for part in tracer_parts(value, tracers))

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scxval.catalog.combination import tracer_parts
+from scxval.catalog.combination import is_none, tracer_parts
 from scxval.catalog.comparison import Compare
 from scxval.catalog.config import Config
 from scxval.catalog.matrix import Plan
@@ -169,8 +169,7 @@ class _Known:
 
     def is_none(self, tracer: str) -> bool:
         """Whether a value of the tracer axis stands for no tracer."""
-        parts = tracer_parts(tracer, self.config.catalog.tracers)
-        return not any(part.module for part in parts)
+        return is_none(tracer, self.config.catalog.tracers)
 
     def rank(self, axis: str, name: str) -> tuple[int, str]:
         """The catalogue's order, so that which side is A does not depend on the configuration."""

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scxval.catalog.combination import tracer_parts
+from scxval.catalog.combination import is_none
 from scxval.catalog.config import Config
 from scxval.catalog.matrix import Plan, calibration_cells
 from scxval.catalog.model import AXES, Cell, Excluded
@@ -96,7 +96,7 @@ def question(config: Config, plan: Plan) -> Question:
         groups[name] = groups.get(name, 0) + 1
     machines = list(dict.fromkeys(cell.machine for cell in plan.cells))
     always = {"/".join(cell.group) for cell in calibration_cells(config, machines)}
-    none = [name for name in config.axes["tracer"] if _is_none(name, config)]
+    none = [name for name in config.axes["tracer"] if is_none(name, config.catalog.tracers)]
     return Question(
         config.budget_s,
         groups,
@@ -106,10 +106,6 @@ def question(config: Config, plan: Plan) -> Question:
             for name in groups
         },
     )
-
-
-def _is_none(tracer: str, config: Config) -> bool:
-    return not any(part.module for part in tracer_parts(tracer, config.catalog.tracers))
 
 
 def _companions(name: str, baseline: str, none: Iterable[str]) -> Iterator[str]:

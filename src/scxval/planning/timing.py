@@ -8,7 +8,6 @@ compared beside it, with as many machines at once as there were.
 from __future__ import annotations
 
 import itertools
-import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -134,6 +133,6 @@ def to_run(cells: Iterable[Cell], runs: Path) -> list[Cell]:
 
 def _has_record(status: Path) -> bool:
     try:
-        return bool(json.loads(status.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        return bool(read_record(status))
+    except ScxvalError:
         return False

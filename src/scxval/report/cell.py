@@ -12,21 +12,13 @@ from urllib.parse import quote
 from scxval.catalog.model import Cell
 from scxval.catalog.outcomes import Outcome
 from scxval.events.schema import TraceKind
+from scxval.inventory import NAMES, PARTS
 from scxval.report import facts, text
 from scxval.report.load import NOT_RUN, Run
 from scxval.report.tasks import run_tasks
 
-# The files of docs/contracts.md, in the order of the stages.
-CONTRACT_FILES = (
-    "status.json",
-    "provenance.json",
-    "capability.json",
-    "events.parquet",
-    "metrics.parquet",
-    "stats.parquet",
-)
-# What each of several tracers has, in parts/<tracer>/.
-PART_FILES = ("capability.json", "events.parquet")
+# How a cell that was never started is told.
+EXCLUDED = tuple(outcome for outcome in Outcome if outcome.planned)
 
 
 @dataclass(frozen=True)
@@ -56,7 +48,7 @@ def style(state: str) -> str:
         return "lossy"
     if state == NOT_RUN:
         return "blank"
-    if state in (Outcome.UNSUPPORTED, Outcome.INFEASIBLE, Outcome.LEFT_OUT):
+    if state in EXCLUDED:
         return "excluded"
     return "failed"
 
@@ -162,7 +154,7 @@ class CellView:
         """The files that are there, the contract's first, then raw/."""
         status = self.run.status or {}
         parts = _mapping(_mapping(status.get("tracer")).get("parts"))
-        names = [*CONTRACT_FILES, *(f"parts/{part}/{n}" for part in parts for n in PART_FILES)]
+        names = [*NAMES, *(f"parts/{part}/{n}" for part in parts for n in PARTS)]
         files = [self._file(name, None) for name in names if self._is_there(name)]
         for name, about in _mapping(status.get("raw")).items():
             if self._is_there(f"raw/{name}"):
